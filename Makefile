@@ -1,0 +1,51 @@
+# Everything sets itself up: `make demo` and `make test` work on a fresh clone.
+# BITSWAP_PURE=1 builds and runs without the compiled core; so does a machine without a C compiler.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3.10 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
+BUILT := $(VENV)/.built-$(if $(filter 1,$(BITSWAP_PURE)),pure,compiled)
+SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd)
+FILE ?=
+
+.PHONY: build demo test lint types interop fuzz bench clean
+
+build: $(BUILT)
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "bitswap needs Python 3.10 or newer with venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The pinned build tools are installed first and the package is built against them, so that a build is the same everywhere.
+$(BUILT): $(BIN)/python $(SOURCES)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	rm -f src/bitswap/_core/*.so
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@rm -f $(VENV)/.built-*
+	@touch $@
+
+demo: build
+	$(BIN)/bitswap demo $(FILE)
+
+test: build
+	$(BIN)/python -m pytest tests $(ARGS)
+
+lint: build
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: build
+	$(BIN)/mypy
+
+interop: build
+	$(BIN)/python -m pytest tests/interop -m interop $(ARGS)
+
+fuzz: build
+	BITSWAP_FUZZ=long $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
+bench: build
+	$(BIN)/python -m pytest benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info src/bitswap/_core/*.c src/bitswap/_core/*.so .cache

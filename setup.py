@@ -1,0 +1,32 @@
+"""Build of the compiled core. It is optional: without a C compiler the package installs and runs pure.
+
+BITSWAP_PURE=1         builds no extension at all.
+BITSWAP_REQUIRE_EXT=1  makes a failure to compile fatal (wheels, CI).
+"""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+CORE = Path("src/bitswap/_core")
+
+
+def extensions() -> list[Extension]:
+    if os.environ.get("BITSWAP_PURE") == "1":
+        return []
+    from Cython.Build import cythonize
+
+    required = os.environ.get("BITSWAP_REQUIRE_EXT") == "1"
+    modules = [
+        Extension(
+            f"bitswap._core.{path.stem}",
+            [path.as_posix()],
+            optional=not required,
+        )
+        for path in sorted(CORE.glob("*.pyx"))
+    ]
+    return cythonize(modules, compiler_directives={"language_level": "3"})
+
+
+setup(ext_modules=extensions())

@@ -1,0 +1,1 @@
+"""Bitswap, the block exchange of IPFS."""
