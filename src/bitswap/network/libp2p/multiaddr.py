@@ -1,4 +1,4 @@
-"""Multiaddrs: self-describing addresses such as /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo… (multiformats/multiaddr)."""
+"""Multiaddrs: self-describing addresses such as /ip4/127.0.0.1/tcp/4001/p2p/12D3Koo…."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 class Multiaddr:
     """An address, immutable, hashable, equal by its binary form.
 
-    `host` (IP address or DNS name, unresolved), `port` (TCP), `peer_id` (text) are None where the address has none.
+    `host` (IP address or DNS name, unresolved), `port` (TCP) and `peer_id` (text) are None where there are none.
     """
 
     host: str | None

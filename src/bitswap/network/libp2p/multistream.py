@@ -1,4 +1,4 @@
-"""multistream-select 1.0: which protocol a connection or stream speaks (libp2p specification connections/README.md)."""
+"""multistream-select 1.0: which protocol a connection or stream speaks (libp2p specification connections/)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Negotiator:
 class Initiator(Negotiator):
     """Proposes `protocols` in order; header and first proposal go out together.
 
-    Payload may be sent right after the first proposal, before the answer; it is lost when the peer refuses that one.
+    Payload may be sent right after the first proposal, before the answer; it is lost when that one is refused.
     """
 
     def __init__(self, protocols: Sequence[str]) -> None:
@@ -41,8 +41,10 @@ class Initiator(Negotiator):
 
 
 class Listener(Negotiator):
-    """Answers proposals with the first that is in `protocols`. Its header is queued at once and may be sent together
-    with the first answer."""
+    """Answers proposals with the first that is in `protocols`.
+
+    Its header is queued at once and may be sent together with the first answer.
+    """
 
     def __init__(self, protocols: Sequence[str]) -> None:
         raise NotImplementedError

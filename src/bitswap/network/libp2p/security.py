@@ -1,8 +1,8 @@
 """What a secure channel is: the interface that TLS and Noise share, and their errors.
 
-A channel is a machine over one connection: ciphertext goes in by `receive` and out by `data_to_send`, plaintext goes in
-by `write` and out by `read_into`. It holds no socket, thread or clock. A channel that raised is broken: send what
-`data_to_send` still holds (it may be an alert that tells the peer why), then close the connection.
+A channel is a machine over one connection: ciphertext goes in by `receive` and out by `data_to_send`, plaintext
+goes in by `write` and out by `read_into`. It holds no socket, thread or clock. A channel that raised is broken: send
+what `data_to_send` still holds (it may be an alert that tells the peer why), then close the connection.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class SecureChannel(Protocol):
 
     @property
     def established(self) -> bool:
-        """Whether the handshake is complete on this side and the peer is verified; `write` works from here on."""
+        """Whether the handshake is complete here and the peer is verified; `write` works from then on."""
 
     @property
     def remote_peer(self) -> str | None:
@@ -53,7 +53,7 @@ class SecureChannel(Protocol):
 
     @property
     def early_muxer(self) -> str | None:
-        """The stream muxer agreed inside the handshake ("/yamux/1.0.0"); None means: negotiate one by multistream."""
+        """The stream muxer agreed inside the handshake ("/yamux/1.0.0"); None: negotiate one afterwards."""
 
     @property
     def eof(self) -> bool:
@@ -64,18 +64,18 @@ class SecureChannel(Protocol):
         """Bytes of ciphertext that `data_to_send` would return now."""
 
     def start(self) -> None:
-        """Begin the handshake; the initiator's first message is then in `data_to_send`. A listener may call it too."""
+        """Begin the handshake; the initiator's first message is then in `data_to_send`."""
 
     def receive(self, data: bytes | memoryview) -> None:
-        """Take ciphertext and drive the handshake; `data` may be reused after the call.
+        """Take ciphertext and drive the handshake; `data` may be reused after the call. b"" is the transport's end.
 
-        Raises HandshakeError (WrongPeer among them). After establishment errors in records may show up here or in
-        `read_into`, as SecurityError.
+        Raises HandshakeError (WrongPeer among them). Later, errors in records show up here or in `read_into`, as
+        SecurityError. Drain `read_into` between calls: what is not read is kept.
         """
 
     def receive_eof(self) -> None:
-        """The transport ended. Raises HandshakeError before establishment, SecurityError when a record was cut or
-        the peer's orderly close (where the protocol has one) is missing."""
+        """The transport ended. Raises HandshakeError when not established, SecurityError when a record was cut or
+        the peer's orderly close (where the protocol has one) is missing; else sets `eof`."""
 
     def read_into(self, buffer: memoryview) -> int:
         """Fill `buffer` with as much plaintext as there is; 0 = nothing now (or `eof`).
@@ -85,17 +85,17 @@ class SecureChannel(Protocol):
         """
 
     def write(self, parts: Sequence[bytes | memoryview]) -> None:
-        """Encrypt `parts`, one after the other, as one run of bytes. Raises SecurityError when not established."""
+        """Encrypt `parts` as one run of bytes. Raises SecurityError when not established or closed."""
 
     def data_to_send(self) -> list[bytes]:
         """Take the ciphertext to put on the wire, in order; the channel forgets it."""
 
     def close(self) -> None:
-        """Queue the orderly end (close_notify in TLS, nothing in Noise); nothing can be written afterwards."""
+        """Queue the orderly end (close_notify in TLS, nothing in Noise); writing is over."""
 
 
 class ChannelFactory(Protocol):
-    """`tls_channel` and `noise_channel`: a new channel of one protocol; the initiator is the side that dialled."""
+    """`tls_channel` and `noise_channel`: a new channel; the initiator is the side that dialled."""
 
     def __call__(
         self, identity: PeerIdentity, *, initiator: bool, expected_peer: str | None
