@@ -1,0 +1,57 @@
+"""Fixtures of the tests against boxo; the Go peer is built once, before the clock of the first one starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.interop import gopeer
+
+RUNS = int(os.environ.get("BITSWAP_INTEROP_RUNS", "1"))
+REQUIRED = os.environ.get("BITSWAP_REQUIRE_INTEROP") == "1"
+
+BUILT: pytest.StashKey[Path | Exception] = pytest.StashKey()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `run` is repeated BITSWAP_INTEROP_RUNS times."""
+    if "run" in metafunc.fixturenames:
+        metafunc.parametrize("run", range(RUNS))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build here: a first build downloads modules, which no test's time limit should have to allow for."""
+    wanted = any("go_peer" in getattr(item, "fixturenames", ()) for item in session.items)
+    if not wanted or session.config.option.collectonly:
+        return
+    try:
+        session.config.stash[BUILT] = gopeer.build()
+    except (gopeer.GoAbsent, RuntimeError) as error:
+        session.config.stash[BUILT] = error
+
+
+@pytest.fixture(scope="session")
+def go_binary(request: pytest.FixtureRequest) -> Path:
+    built = request.config.stash[BUILT]
+    if isinstance(built, gopeer.GoAbsent):
+        if REQUIRED:
+            pytest.fail(str(built))
+        pytest.skip(str(built))
+    if isinstance(built, Exception):
+        pytest.fail(str(built))
+    return built
+
+
+@pytest.fixture
+def go_peer(go_binary: Path, tmp_path: Path) -> gopeer.GoPeer:
+    """Runs the Go node in this test's folder."""
+    return gopeer.GoPeer(go_binary, tmp_path)
+
+
+@pytest.fixture(params=["tls", "noise"])
+def security(request: pytest.FixtureRequest) -> str:
+    """Each test that takes this runs over TLS and over Noise."""
+    value: str = request.param
+    return value
