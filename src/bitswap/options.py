@@ -6,9 +6,16 @@ subsystem, so that `Options(server=ServerOptions(max_outstanding_bytes=4 * MIB))
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from bitswap.errors import UsageError
+
+if TYPE_CHECKING:
+    from bitswap.cid import CID
+    from bitswap.decision.score_ledger import ScoreLedger
+    from bitswap.decision.task import TaskInfo
 
 KIB = 1024
 MIB = 1024 * 1024
@@ -29,6 +36,75 @@ class ServerOptions:
     """The serving half: decision engine and its driver (boxo `bitswap/server` options)."""
 
     enabled: bool = True
+    """False: requests are neither kept nor answered (boxo WithServerEnabled)."""
+    task_workers: int = 2
+    """Threads that look up, read and send; more help only while a store is slow (boxo TaskWorkerCount: 8)."""
+    target_message_size: int = 16 * KIB
+    """Bytes of blocks and presences per message to a peer, at first (boxo WithTargetMessageSize: 16 KiB)."""
+    max_target_message_size: int = 1 * MIB
+    """The same for a peer that takes its messages fast; one block above it may be added."""
+    max_outstanding_bytes: int = 1 * MIB
+    """Bytes under way to a peer, at first; 0 = no limit (boxo MaxOutstandingBytesPerPeer: 1 MiB)."""
+    max_outstanding_bytes_fast: int = 16 * MIB
+    """The same for a peer that takes its messages fast."""
+    max_total_outstanding_bytes: int = 256 * MIB
+    """Bytes under way to all peers; above it nobody is given more until something has left."""
+    adaptive: bool = True
+    """Whether message size and outstanding bytes grow with the peer's speed."""
+    max_wantlist_entries: int = 16_384
+    """Wants kept of one peer; the lowest priorities go (boxo MaxQueuedWantlistEntriesPerPeer: 1,024)."""
+    min_wantlist_entries: int = 1024
+    """The same while `max_total_wantlist_entries` is reached."""
+    max_total_wantlist_entries: int = 1 << 20
+    """Wants kept of all peers before each gets the smaller share (about 100 B each compiled, 700 B pure)."""
+    max_cid_size: int = 168
+    """Bytes of a CID; longer ones are ignored, 0 = no limit (boxo MaxCidSize: 4 varints and 128 bytes)."""
+    want_have_replace_size: int = 1024
+    """A HAVE request for a block of at most this many bytes is answered with the block; 0 = never (boxo)."""
+    send_dont_haves: bool = True
+    """False: never say DONT_HAVE, as old peers do (boxo SetSendDontHaves)."""
+    peer_block_request_filter: Callable[[str, CID], bool] | None = None
+    """(peer, cid) -> whether that peer may have that block (boxo WithPeerBlockRequestFilter). Must be quick."""
+    task_order: Callable[[TaskInfo], Any] | None = None
+    """Sort key of a queued answer, smallest first: orders a peer's answers, and peers by their first one, in
+    place of priority and fairness (boxo WithTaskComparator)."""
+    score_ledger: Callable[[], ScoreLedger] | None = None
+    """Makes what keeps account of bytes exchanged (boxo WithScoreLedger); None = the usual one."""
+    starvation_timeout: float = 10.0
+    """Seconds without being served after which a peer goes first (boxo peerStarvationTimeout)."""
+    retry_delay: float = 0.1
+    """Seconds before a failed send is tried again; doubles with each failure up to `max_retry_delay`."""
+    max_retry_delay: float = 10.0
+    max_inbound_messages: int = 16
+    """Messages of one peer that wait to be handled; then its streams are paused."""
+    max_inbound_bytes: int = 64 * MIB
+    """Bytes of waiting messages of all peers; above it whoever sends more is paused."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "task_workers",
+            "target_message_size",
+            "max_total_outstanding_bytes",
+            "min_wantlist_entries",
+            "max_total_wantlist_entries",
+            "max_inbound_messages",
+            "max_inbound_bytes",
+        ):
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1")
+        for name in ("max_outstanding_bytes", "max_cid_size", "want_have_replace_size"):
+            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+        for name in ("starvation_timeout", "retry_delay"):
+            _require(getattr(self, name) > 0, f"{name} must be positive")
+        _require(
+            self.max_target_message_size >= self.target_message_size or not self.adaptive,
+            "max_target_message_size is below target_message_size",
+        )
+        _require(
+            self.max_outstanding_bytes_fast >= self.max_outstanding_bytes or not self.adaptive,
+            "max_outstanding_bytes_fast is below max_outstanding_bytes",
+        )
+        _require(self.max_wantlist_entries >= 1, "max_wantlist_entries must be at least 1 (0 is not unlimited)")
+        _require(self.max_retry_delay >= self.retry_delay, "max_retry_delay is below retry_delay")
 
 
 @dataclass(frozen=True)
@@ -39,6 +115,125 @@ class ClientOptions:
 @dataclass(frozen=True)
 class NetworkOptions:
     """The libp2p transport: connections, streams, buffers, timeouts."""
+
+    max_connections: int = 4096
+    """Connections in the process, both ways; a further inbound one is closed at once (about 70 KiB each)."""
+    max_connections_per_peer: int = 8
+    """Connections to one peer; a further one is closed. Two are usual when both sides dial at once."""
+    max_pending_handshakes: int = 256
+    """Inbound connections whose handshake is under way; no more are accepted until one is through."""
+    max_pending_dials: int = 128
+    """Dials under way; further ones wait their turn, on their own time."""
+    max_queued_dials: int = 4096
+    """Dials that wait; a further one fails."""
+    max_inbound_streams: int = 512
+    """Streams that a peer may hold open on one connection; further ones are reset (libp2p yamux: >= 256)."""
+    max_outbound_streams: int = 64
+    """Streams of ours on one connection; we need about five."""
+    max_refused_streams: int = 1024
+    """Streams reset for being too many before the connection is closed as a flood."""
+    max_control_bytes: int = 256 * KIB
+    """Bytes of answers (pongs, resets) that a peer may leave unread; above it the connection is closed."""
+    receive_window: int = 16 * MIB
+    """Bytes a peer may send ahead on a Bitswap stream (go-libp2p: 16 MiB); returned by halves."""
+    max_frame: int = 256 * KIB
+    """Payload bytes of an outgoing yamux frame (rust-yamux closes the connection at more than 1 MiB)."""
+    max_unread_bytes: int = 32 * MIB
+    """Bytes per connection of a paused peer that are kept; above it the socket is not read until `resume`."""
+    max_partial_bytes: int = 32 * MIB
+    """Bytes per connection in messages that are not complete; a stream that would exceed it is reset."""
+    max_pending_ciphertext: int = 1 * MIB
+    """Bytes per connection encrypted but not yet taken by the socket; above it nothing more is encrypted."""
+    send_low_water: int = 256 * KIB
+    """Bytes of a message left to be sent at which the lane can take the next one."""
+    read_buffer: int = 256 * KIB
+    """Bytes of the two read buffers (ciphertext, plaintext) that all connections share."""
+    read_budget: int = 1 * MIB
+    """Bytes read from one connection before the others have their turn."""
+    write_budget: int = 4 * MIB
+    """Bytes written to one connection before the others have their turn."""
+    dial_timeout: float = 15.0
+    """Seconds for a dial, name lookup and handshake included (go-libp2p swarm: 15 s)."""
+    handshake_timeout: float = 15.0
+    """Seconds for the handshake of an inbound connection (go-libp2p upgrader: 15 s)."""
+    stream_timeout: float = 10.0
+    """Seconds to agree on the protocol of a stream (go-libp2p basic host: 10 s)."""
+    ping_timeout: float = 10.0
+    """Seconds for one ping when the caller names none."""
+    keepalive_interval: float = 30.0
+    """Seconds of silence after which a connection is probed by a yamux ping (yamux: 30 s)."""
+    keepalive_timeout: float = 30.0
+    """Seconds for any sign of life after the probe; then the connection is closed."""
+    idle_timeout: float | None = None
+    """Seconds without a Bitswap message either way after which a connection is closed; None = never."""
+    write_timeout_min: float = 10.0
+    """Seconds without progress in sending a message, at least (boxo bsnet: 10 s)."""
+    write_timeout_max: float = 120.0
+    """The same, at most (boxo bsnet: 120 s); also the limit of a socket that takes nothing."""
+    write_rate_floor: float = 12_500.0
+    """Bytes a second that a peer must take (boxo: 100 kbit/s): the limit is 2 s + size / this, clamped."""
+    linger: float = 1.0
+    """Seconds for the peer to take our good-bye before the socket is closed."""
+    accept_pause: float = 1.0
+    """Seconds without accepting after the process ran out of file descriptors."""
+    raise_descriptor_limit: bool = True
+    """Whether starting raises the soft limit of open files to the hard one (POSIX)."""
+    max_identify_bytes: int = 64 * KIB
+    """Bytes of one identify answer, all its messages (go-libp2p: 10 messages of at most 8 KiB)."""
+    max_peer_protocols: int = 256
+    """Protocol ids kept of one peer."""
+    max_peer_addrs: int = 32
+    """Listen addresses kept of one peer."""
+    max_known_peers: int = 4096
+    """Peers whose addresses are remembered after they left, so that they can be dialled by id."""
+    max_resolvers: int = 2
+    """Threads for name lookups, started when first needed."""
+    agent_version: str = "bitswap-python"
+    """What identify says we are."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "max_connections",
+            "max_connections_per_peer",
+            "max_pending_handshakes",
+            "max_pending_dials",
+            "max_inbound_streams",
+            "max_outbound_streams",
+            "max_resolvers",
+            "max_unread_bytes",
+            "send_low_water",
+            "read_budget",
+            "write_budget",
+        ):
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1")
+        for name in ("max_queued_dials", "max_refused_streams", "max_known_peers", "linger"):
+            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+        for name in (
+            "dial_timeout",
+            "handshake_timeout",
+            "stream_timeout",
+            "ping_timeout",
+            "keepalive_interval",
+            "keepalive_timeout",
+            "write_timeout_min",
+            "write_rate_floor",
+            "accept_pause",
+        ):
+            _require(getattr(self, name) > 0, f"{name} must be positive")
+        _require(self.idle_timeout is None or self.idle_timeout > 0, "idle_timeout must be positive")
+        _require(self.write_timeout_max >= self.write_timeout_min, "write_timeout_max is below the minimum")
+        _require(256 * KIB <= self.receive_window < 1 << 31, "receive_window must be 256 KiB to 2 GiB")
+        _require(1 * KIB <= self.max_frame <= 1 * MIB, "max_frame must be 1 KiB to 1 MiB")
+        _require(self.max_partial_bytes >= MAX_FRAME, "max_partial_bytes must hold a message")
+        _require(self.max_control_bytes >= 4 * KIB, "max_control_bytes must be at least 4 KiB")
+        _require(self.max_pending_ciphertext >= 32 * KIB, "max_pending_ciphertext must be at least 32 KiB")
+        _require(self.read_buffer >= 32 * KIB, "read_buffer must be at least 32 KiB")
+        _require(self.max_identify_bytes >= 1 * KIB, "max_identify_bytes must be at least 1 KiB")
+
+    def write_limit(self, size: int) -> float:
+        """Seconds without progress after which the sending of `size` bytes is given up."""
+        wanted = 2.0 + size / self.write_rate_floor
+        return min(max(wanted, self.write_timeout_min), self.write_timeout_max)
 
 
 @dataclass(frozen=True)
