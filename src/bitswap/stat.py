@@ -1,0 +1,53 @@
+"""What a node counted: of its fetching half, of its serving half, and of both (boxo `bitswap.Stat`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bitswap.cid import CID
+
+
+@dataclass(frozen=True)
+class ServerStat:
+    """The serving half since it was made. Bytes are of block data; only completed sends count."""
+
+    peers: tuple[str, ...] = ()
+    """Peers with wants that are not answered yet, sorted."""
+    blocks_sent: int = 0
+    data_sent: int = 0
+    messages_sent: int = 0
+    sends_failed: int = 0
+    wants: int = 0
+    """Wants held for all peers."""
+    pending_tasks: int = 0
+    """Answers queued."""
+    active_tasks: int = 0
+    """Answers handed to the network and not yet acknowledged by it."""
+    wants_refused: int = 0
+    """Wants given up because their peer has too many (boxo's overflow)."""
+    entries_ignored: int = 0
+    """Entries with an identity CID or one longer than allowed."""
+
+
+@dataclass(frozen=True)
+class ClientStat:
+    """The fetching half since it was made. Bytes are of block data."""
+
+    wantlist: tuple[CID, ...] = ()
+    blocks_received: int = 0
+    data_received: int = 0
+    dup_blocks_received: int = 0
+    dup_data_received: int = 0
+    messages_received: int = 0
+
+
+@dataclass(frozen=True)
+class Stat(ServerStat, ClientStat):
+    """Both halves; a half that is switched off counts nothing."""
+
+    @classmethod
+    def of(cls, client: ClientStat | None = None, server: ServerStat | None = None) -> Stat:
+        counted = [half for half in (client, server) if half is not None]
+        return cls(**{field.name: getattr(half, field.name) for half in counted for field in fields(half)})
