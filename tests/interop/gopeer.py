@@ -68,7 +68,7 @@ class GoPeer:
         self._folder = folder
 
     def serve(self, *, security: str = "both", **flags: object) -> JsonProcess:
-        """Start a server; the caller reads its first line: `peer_id`, `addrs`, `roots`. Flags: `flag_list`."""
+        """Start a server; the caller reads its first line: `peer_id`, `addrs`, `roots`."""
         return JsonProcess([self._binary, "serve", "--security", security, *flag_list(flags)], self._folder)
 
     def start_fetch(self, address: str, *, security: str = "both", **flags: object) -> JsonProcess:

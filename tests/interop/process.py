@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import queue
 import subprocess
@@ -13,6 +14,8 @@ from typing import IO, Any
 READY_TIMEOUT = 60.0
 """Seconds a server may take to import its files and say that it is ready."""
 STOP_TIMEOUT = 20.0
+
+_NUMBERS = itertools.count()
 
 
 class ProcessFailed(AssertionError):
@@ -34,7 +37,7 @@ class JsonProcess:
         stop_signal: int | None = None,
     ) -> None:
         self._stop_signal = stop_signal
-        self._errors = folder / f"{Path(command[0]).name}-{command[1]}-{id(self):x}.stderr"
+        self._errors = folder / f"stderr-{next(_NUMBERS)}"
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
                 [str(part) for part in command],
