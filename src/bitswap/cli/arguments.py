@@ -1,0 +1,221 @@
+"""The grammar of the command line; every command's own module is imported only when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+Commands = Any  # argparse's sub-parser action has no public name
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The parsed command line; `run` is the command. Exits as argparse does (2 for wrong usage)."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print one JSON object a line on standard output")
+    common.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error")
+    common.add_argument("-v", "--verbose", action="store_true", help="log to standard error, with tracebacks")
+    parser = argparse.ArgumentParser(
+        prog="bitswap", description="Exchange blocks and files with IPFS nodes over Bitswap."
+    )
+    parser.add_argument("--version", action="version", version=f"bitswap {_version()}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for add in (_demo, _add, _serve, _get, _block, _blocks):
+        add(commands, common)
+    return parser.parse_args(argv)
+
+
+def _version() -> str:
+    try:
+        return version("bitswap")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _run(module: str, function: str = "run") -> Callable[[argparse.Namespace], int]:
+    def call(args: argparse.Namespace) -> int:
+        code: int = getattr(importlib.import_module(f"bitswap.cli.{module}"), function)(args)
+        return code
+
+    return call
+
+
+def positive(text: str) -> int:
+    """A whole number above zero."""
+    number = int(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A time in seconds, above zero."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a time in seconds above zero")
+    return number
+
+
+def _store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store",
+        metavar="URL",
+        help="where blocks are kept: lmdb:PATH (default: lmdb: under the user's data directory) or memory:",
+    )
+
+
+def _network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--security",
+        choices=("tls", "noise"),
+        help="offer only this secure channel (default: both, TLS first)",
+    )
+    parser.add_argument("--identity", metavar="FILE", help="private key of this node; made when missing")
+
+
+def _fetching(parser: argparse.ArgumentParser) -> None:
+    _store(parser)
+    _network(parser)
+    parser.add_argument(
+        "--peer",
+        metavar="MULTIADDR",
+        action="append",
+        default=[],
+        help="a node to ask; may be given several times",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=seconds,
+        default=60.0,
+        help="give up when nothing has come for so many seconds (default: 60)",
+    )
+
+
+def _importing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--chunk-size", metavar="N", type=positive, help="bytes of file content a block (default: 262144)"
+    )
+    parser.add_argument(
+        "--cid-version",
+        type=int,
+        choices=(0, 1),
+        default=0,
+        help="0: kubo's classic profile (default); 1: CIDv1 with raw leaves",
+    )
+
+
+def _hidden(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hidden", action="store_true", help="take files whose name begins with a dot, too")
+
+
+def _demo(commands: Commands, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "demo", parents=[common], help="two nodes on loopback TCP exchange a file; prints what happened"
+    )
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="a file or directory (default: a generated file)"
+    )
+    parser.add_argument(
+        "--size",
+        metavar="N",
+        type=positive,
+        default=64 * 1024 * 1024,
+        help="bytes of the generated file (default: 64 MiB)",
+    )
+    parser.add_argument(
+        "--security", choices=("tls", "noise"), default="tls", help="the secure channel (default: tls)"
+    )
+    _importing(parser)
+    parser.set_defaults(run=_run("demo"))
+
+
+def _add(commands: Commands, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "add", parents=[common], help="store files and directories; prints their root CIDs"
+    )
+    parser.add_argument("paths", metavar="PATH", nargs="+")
+    _importing(parser)
+    _hidden(parser)
+    _store(parser)
+    parser.set_defaults(run=_run("add"))
+
+
+def _serve(commands: Commands, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser("serve", parents=[common], help="answer other nodes until interrupted")
+    parser.add_argument("paths", metavar="PATH", nargs="*", help="files and directories to add first")
+    parser.add_argument(
+        "--listen",
+        metavar="MULTIADDR",
+        action="append",
+        default=[],
+        help="where to listen (default: /ip4/127.0.0.1/tcp/0); may be given several times",
+    )
+    _importing(parser)
+    _hidden(parser)
+    _store(parser)
+    _network(parser)
+    parser.set_defaults(run=_run("serve"))
+
+
+def _get(commands: Commands, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "get", parents=[common], help="fetch a file or directory and write it to disk"
+    )
+    parser.add_argument("path", metavar="CID[/PATH]")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="where to write; - for standard output (default: ./NAME)"
+    )
+    _fetching(parser)
+    parser.set_defaults(run=_run("get"))
+
+
+def _block(commands: Commands, common: argparse.ArgumentParser) -> None:
+    block = commands.add_parser("block", help="one raw block: get, put, stat")
+    actions = block.add_subparsers(metavar="ACTION", required=True)
+    get = actions.add_parser("get", parents=[common], help="write a block's bytes")
+    get.add_argument("cid", metavar="CID")
+    get.add_argument(
+        "-o", "--output", metavar="OUT", default="-", help="where to write (default: standard output)"
+    )
+    _fetching(get)
+    get.set_defaults(run=_run("block", "get"))
+    put = actions.add_parser("put", parents=[common], help="store each file as one block; prints the CIDs")
+    put.add_argument("files", metavar="FILE", nargs="*", default=["-"], help="- or nothing: standard input")
+    put.add_argument("--codec", choices=("raw", "dag-pb", "dag-cbor"), default="raw", help="(default: raw)")
+    put.add_argument(
+        "--hash",
+        choices=("sha2-256", "sha2-512", "sha3-256", "sha3-512", "blake2b-256", "blake3"),
+        default="sha2-256",
+        help="(default: sha2-256)",
+    )
+    put.add_argument("--cid-version", type=int, choices=(0, 1), default=1, help="(default: 1)")
+    _store(put)
+    put.set_defaults(run=_run("block", "put"))
+    stat = actions.add_parser("stat", parents=[common], help="a block's size")
+    stat.add_argument("cid", metavar="CID")
+    _fetching(stat)
+    stat.set_defaults(run=_run("block", "stat"))
+
+
+def _blocks(commands: Commands, common: argparse.ArgumentParser) -> None:
+    blocks = commands.add_parser("blocks", help="many raw blocks in one call: make, get")
+    actions = blocks.add_subparsers(metavar="ACTION", required=True)
+    make = actions.add_parser(
+        "make", parents=[common], help="make test blocks, the same everywhere for the same seed"
+    )
+    make.add_argument("--count", metavar="N", type=positive, required=True)
+    make.add_argument("--size", metavar="S", type=positive, required=True, help="bytes a block")
+    make.add_argument("--seed", metavar="X", required=True)
+    make.add_argument("--cids", metavar="FILE", required=True, help="where to write the CIDs, one a line")
+    _store(make)
+    make.set_defaults(run=_run("blocks", "make"))
+    get = actions.add_parser("get", parents=[common], help="fetch the blocks of a list of CIDs")
+    get.add_argument("--cids", metavar="FILE", required=True, help="CIDs, one a line; - for standard input")
+    get.add_argument(
+        "--discard", action="store_true", help="verify each block and drop it; the store is not touched"
+    )
+    _fetching(get)
+    get.set_defaults(run=_run("blocks", "get"))
