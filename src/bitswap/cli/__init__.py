@@ -1,7 +1,7 @@
 """The command `bitswap`: parse, run one command, turn its outcome into an exit code.
 
-Exit codes: 0 done, 1 not found or failed, 2 wrong usage, 130 interrupted. A user's mistake ends in one sentence
-on standard error, never in a traceback.
+Exit codes: 0 done, 1 not found or failed, 2 wrong usage, 130 interrupted. A user's mistake ends in one
+sentence on standard error, never in a traceback.
 """
 
 from __future__ import annotations

@@ -82,18 +82,16 @@ def read_cids(source: str) -> list[CID]:
 def get(args: argparse.Namespace) -> int:
     """Fetch all blocks of a list in one call."""
     cids = read_cids(args.cids)
-    with opened_store(argparse.Namespace(store="memory:") if args.discard else args) as store:
-        with opened_node(args, store) as node:
-            peers = connect_peers(node, args.peer, args.timeout)
-            # Measured from here: what is wanted is the speed of the exchange, and a dial is told apart from it.
-            started = time.monotonic()
-            source = node.client if args.discard else node
-            with source.new_session(peers=peers, broadcast=False) as session:
-                received, size, failure = _drain(
-                    args, session.get_blocks(cids, timeout=args.timeout), len(cids)
-                )
-                seconds = time.monotonic() - started
-                duplicates = session.duplicates
+    stored = argparse.Namespace(store="memory:") if args.discard else args
+    with opened_store(stored) as store, opened_node(args, store) as node:
+        peers = connect_peers(node, args.peer, args.timeout)
+        # Measured from here: what is wanted is the speed of the exchange, told apart from the dial.
+        started = time.monotonic()
+        source = node.client if args.discard else node
+        with source.new_session(peers=peers, broadcast=False) as session:
+            received, size, failure = _drain(args, session.get_blocks(cids, timeout=args.timeout), len(cids))
+            seconds = time.monotonic() - started
+            duplicates = session.duplicates
     record = {
         "bytes": size,
         "blocks": received,

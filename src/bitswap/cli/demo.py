@@ -30,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
         room = Path(name)
         source = _source(args, room)
         say(
-            f"one node serves {source.name}, another fetches it: {args.security}, loopback TCP, {bitswap.IMPLEMENTATION} core"
+            f"one node serves {source.name}, another fetches it: "
+            f"{args.security}, loopback TCP, {bitswap.IMPLEMENTATION} core"
         )
         with _serving(args, source, room) as first:
             result = _fetch(args, first, source, room)
