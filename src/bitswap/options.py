@@ -111,6 +111,76 @@ class ServerOptions:
 class ClientOptions:
     """The fetching half: sessions, peer manager, message queues (boxo `bitswap/client` options)."""
 
+    window_blocks: int = 4096
+    """Blocks that one getter has asked for or not yet handed out."""
+    window_bytes: int = 64 * MIB
+    """The same in bytes, by the running average of block sizes."""
+    expected_block_bytes: int = 256 * KIB
+    """Bytes a block is taken to have before the first one came (the usual chunk size of kubo)."""
+    lookup_slice: int = 256
+    """CIDs per look-up in the store."""
+    lookup_bytes: int = 8 * MIB
+    """Bytes of blocks read from the store at once."""
+    max_outstanding_wants: int = 1000
+    """Wants on the list that one peer keeps of us (boxo, Helia and beetswap drop what exceeds 1,024 silently)."""
+    refill_wants: int = 128
+    """Free places at a full peer that are worth a message."""
+    max_message_bytes: int = 2 * MIB
+    """Bytes of wants and cancels per message (boxo maxMessageSize)."""
+    cancel_delay: float = 1.0
+    """Seconds that the cancel of an answered want may wait for a message to travel with."""
+    max_delayed_cancels: int = 512
+    """Cancels of answered wants that are worth a message."""
+    resend_after: float = 30.0
+    """Seconds after which an unanswered want is sent again (boxo rebroadcastInterval)."""
+    dont_have_timeout: float = 5.0
+    """Seconds of silence after which a want-block counts as DONT_HAVE, before a latency is known (boxo)."""
+    min_dont_have_timeout: float = 1.0
+    """The same at least, once it follows the latency."""
+    max_dont_have_timeout: float = 7.0
+    """The same at most (boxo: 5 s and 2 s for processing)."""
+    latency_multiplier: float = 2.0
+    """That time in units of the average latency of answers (boxo MessageLatencyMultiplier)."""
+    simulate_dont_haves: bool = True
+    """False: wait for ever for a peer that does not answer (boxo SetSimulateDontHavesOnTimeout)."""
+    have_patience: float = 5.0
+    """Seconds after which an unanswered want-have gives its place at a full peer to another want."""
+    send_backoff: float = 0.1
+    """Seconds before a failed send is tried again; doubles up to `max_send_backoff` (boxo sendErrorBackoff)."""
+    max_send_backoff: float = 5.0
+    send_attempts: int = 3
+    """Failed sends in a row after which what was asked of the peer is asked of others (boxo maxRetries)."""
+    few_peers: int = 3
+    """With at most this many connections everybody is asked straight for blocks, without a HAVE before."""
+    discovery_wants: int = 4
+    """Want-haves that a session which knows no peer sends to everybody at first, since each may be answered by all."""
+    broadcast_wants: int = 256
+    """Want-haves that a session has out with everybody, once nobody answered the first (boxo: 64)."""
+    retry_delay: float = 1.0
+    """Seconds before peers that had nothing are asked again; doubles up to `max_retry_delay` (boxo idle tick)."""
+    max_retry_delay: float = 60.0
+    silent_attempts: int = 3
+    """Times that a peer may leave a session without any answer before a session of named peers gives it up."""
+    initial_window: int = 128
+    """Wants given to one of several peers before its speed is known."""
+    min_window: int = 8
+    """Wants given to a peer however slow it is beside the others."""
+    dont_have_limit: int = 16
+    """DONT_HAVEs in a row after which a peer leaves a session that has others (boxo peerDontHaveLimit)."""
+    max_remembered: int = 4096
+    """Received CIDs that are remembered because somebody else may still send them: how duplicates are told."""
+
+    def __post_init__(self) -> None:
+        positive = [name for name, value in vars(self).items() if not isinstance(value, bool)]
+        for name in positive:
+            _require(getattr(self, name) > 0, f"{name} must be positive")
+        _require(self.refill_wants <= self.max_outstanding_wants, "refill_wants exceeds max_outstanding_wants")
+        _require(self.max_message_bytes <= MAX_FRAME // 2, "max_message_bytes must be at most 2 MiB")
+        _require(
+            self.min_dont_have_timeout <= self.dont_have_timeout <= self.max_dont_have_timeout,
+            "dont_have_timeout must lie between its minimum and maximum",
+        )
+
 
 @dataclass(frozen=True)
 class NetworkOptions:
@@ -156,6 +226,8 @@ class NetworkOptions:
     """Seconds for a dial, name lookup and handshake included (go-libp2p swarm: 15 s)."""
     handshake_timeout: float = 15.0
     """Seconds for the handshake of an inbound connection (go-libp2p upgrader: 15 s)."""
+    max_handshake_bytes: int = 64 * KIB
+    """Bytes a peer may send before its handshake is complete (a TLS one has about 2 KiB, with RSA 5 KiB)."""
     stream_timeout: float = 10.0
     """Seconds to agree on the protocol of a stream (go-libp2p basic host: 10 s)."""
     ping_timeout: float = 10.0
@@ -228,6 +300,7 @@ class NetworkOptions:
         _require(self.max_control_bytes >= 4 * KIB, "max_control_bytes must be at least 4 KiB")
         _require(self.max_pending_ciphertext >= 32 * KIB, "max_pending_ciphertext must be at least 32 KiB")
         _require(self.read_buffer >= 32 * KIB, "read_buffer must be at least 32 KiB")
+        _require(self.max_handshake_bytes >= 8 * KIB, "max_handshake_bytes must be at least 8 KiB")
         _require(self.max_identify_bytes >= 1 * KIB, "max_identify_bytes must be at least 1 KiB")
 
     def write_limit(self, size: int) -> float:
