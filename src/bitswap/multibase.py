@@ -62,11 +62,11 @@ EMOJI = (
 _CHUNK = 10  # base58 digits that fit 64 bits
 _BTC_VALUES = {symbol: value for value, symbol in enumerate(BTC_ALPHABET)}
 _EMOJI_VALUES = {symbol: value for value, symbol in enumerate(EMOJI)}
-_HEX_TO_STANDARD = str.maketrans("0123456789ABCDEFGHIJKLMNOPQRSTUV", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
-_STANDARD_TO_HEX = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHIJKLMNOPQRSTUV")
+_PAD = ord("=")
+_HEX_TO_STANDARD = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUV", b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
 _NEWLINES = str.maketrans("", "", "\r\n")
-_NOT_BASE32 = re.compile("[^A-Z2-7]")
-_NOT_BASE32_HEX = re.compile("[^0-9A-V]")
+_NOT_BASE32 = re.compile(b"[^A-Z2-7]")
+_NOT_BASE32_HEX = re.compile(b"[^0-9A-V]")
 _BASE2_BYTE = re.compile("[-+]?[01]+")
 
 
@@ -175,29 +175,28 @@ def _base32(padded: bool, hexadecimal: bool) -> Callable[[str], bytes]:
     foreign = _NOT_BASE32_HEX if hexadecimal else _NOT_BASE32
 
     def decoder(body: str) -> bytes:
-        body = body.translate(_NEWLINES)
-        # ASCII letters alone: upper() makes an S of 'ſ' and a K of the Kelvin sign.
-        symbols = body.upper() if body.isascii() else body
+        # In bytes, for positions count in UTF-8, and upper() on text would make an S of the long s.
+        given = body.encode("utf-8", "surrogatepass").translate(None, b"\r\n")
+        symbols = given.upper()
         if padded:
             symbols = _cut_padding(symbols, name)
         if found := foreign.search(symbols):
-            raise _bad(name, body[found.start()])
+            raise _bad(name, given[found.start() :].decode("utf-8", "replace")[0])
         spare = len(symbols) % 8
         if spare in (1, 3, 6):
             symbols = symbols[:-spare]
-            spare = 0
         if hexadecimal:
             symbols = symbols.translate(_HEX_TO_STANDARD)
-        return base64.b32decode(symbols + "=" * (-len(symbols) % 8))
+        return base64.b32decode(symbols + b"=" * (-len(symbols) % 8))
 
     return decoder
 
 
-def _cut_padding(symbols: str, name: str) -> str:
+def _cut_padding(symbols: bytes, name: str) -> bytes:
     """`symbols` without the padding of its last group and what may follow it."""
     # Padding counts where at most seven characters follow it and two came before it in its group.
     first = next(
-        (i for i in range(max(0, len(symbols) - 8), len(symbols)) if symbols[i] == "=" and i % 8 >= 2), None
+        (i for i in range(max(0, len(symbols) - 8), len(symbols)) if symbols[i] == _PAD and i % 8 >= 2), None
     )
     if first is None:
         if len(symbols) % 8:
@@ -207,7 +206,7 @@ def _cut_padding(symbols: str, name: str) -> str:
     if group in (3, 6):
         raise BadText(f"no {name} text has {8 - group} characters of padding")
     missing = symbols[first : first + 8 - group]
-    if missing != "=" * (8 - group):
+    if missing != b"=" * (8 - group):
         raise BadText(f"its padding is not {8 - group} equals signs")
     return symbols[:first]
 
