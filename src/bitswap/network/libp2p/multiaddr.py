@@ -6,7 +6,8 @@ from __future__ import annotations
 class Multiaddr:
     """An address, immutable, hashable, equal by its binary form.
 
-    `host` (IP address or DNS name, unresolved), `port` (TCP) and `peer_id` (text) are None where there are none.
+    `host` (IP address or DNS name, unresolved), `port` (TCP) and `peer_id` (text) are None where there are
+    none.
     """
 
     host: str | None

@@ -1,4 +1,4 @@
-"""multistream-select 1.0: which protocol a connection or stream speaks (libp2p specification connections/)."""
+"""multistream-select 1.0: which protocol a connection or stream speaks (libp2p connections/README.md)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ class Negotiator:
 class Initiator(Negotiator):
     """Proposes `protocols` in order; header and first proposal go out together.
 
-    Payload may be sent right after the first proposal, before the answer; it is lost when that one is refused.
+    Payload may be sent right after the first proposal, before the answer; it is lost when that one is
+    refused.
     """
 
     def __init__(self, protocols: Sequence[str]) -> None:

@@ -1,8 +1,9 @@
 """What a secure channel is: the interface that TLS and Noise share, and their errors.
 
-A channel is a machine over one connection: ciphertext goes in by `receive` and out by `data_to_send`, plaintext
-goes in by `write` and out by `read_into`. It holds no socket, thread or clock. A channel that raised is broken: send
-what `data_to_send` still holds (it may be an alert that tells the peer why), then close the connection.
+A channel is a machine over one connection: ciphertext goes in by `receive` and out by `data_to_send`,
+plaintext goes in by `write` and out by `read_into`. It holds no socket, thread or clock. A channel that
+raised is broken: send what `data_to_send` still holds (it may be an alert that tells the peer why), then
+close the connection.
 """
 
 from __future__ import annotations
@@ -67,15 +68,19 @@ class SecureChannel(Protocol):
         """Begin the handshake; the initiator's first message is then in `data_to_send`."""
 
     def receive(self, data: bytes | memoryview) -> None:
-        """Take ciphertext and drive the handshake; `data` may be reused after the call. b"" is the transport's end.
+        """Take ciphertext and drive the handshake; `data` may be reused after the call.
 
-        Raises HandshakeError (WrongPeer among them). Later, errors in records show up here or in `read_into`, as
-        SecurityError. Drain `read_into` between calls: what is not read is kept.
+        b"" is the transport's end, as `receive_eof`.
+        Raises HandshakeError (WrongPeer among them). Later, errors in records show up here or in `read_into`,
+        as SecurityError. Drain `read_into` between calls: what is not read is kept.
         """
 
     def receive_eof(self) -> None:
-        """The transport ended. Raises HandshakeError when not established, SecurityError when a record was cut or
-        the peer's orderly close (where the protocol has one) is missing; else sets `eof`."""
+        """The transport ended: sets `eof` where that is an orderly end.
+
+        Raises HandshakeError when not established, SecurityError when a record was cut or the peer's orderly
+        close (where the protocol has one) is missing.
+        """
 
     def read_into(self, buffer: memoryview) -> int:
         """Fill `buffer` with as much plaintext as there is; 0 = nothing now (or `eof`).
