@@ -15,7 +15,7 @@ build: $(BUILT)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "bitswap needs Python 3.10 or newer with venv" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # The pinned build tools are installed first and the package is built against them, so that a build is the same everywhere.
 $(BUILT): $(BIN)/python $(SOURCES)
