@@ -228,6 +228,8 @@ class NetworkOptions:
     """Seconds for the handshake of an inbound connection (go-libp2p upgrader: 15 s)."""
     max_handshake_bytes: int = 64 * KIB
     """Bytes a peer may send before its handshake is complete (a TLS one has about 2 KiB, with RSA 5 KiB)."""
+    max_proposals: int = 64
+    """Protocols that a peer may propose before one must fit; kubo proposes four for Bitswap."""
     stream_timeout: float = 10.0
     """Seconds to agree on the protocol of a stream (go-libp2p basic host: 10 s)."""
     ping_timeout: float = 10.0
@@ -300,6 +302,7 @@ class NetworkOptions:
         _require(self.max_control_bytes >= 4 * KIB, "max_control_bytes must be at least 4 KiB")
         _require(self.max_pending_ciphertext >= 32 * KIB, "max_pending_ciphertext must be at least 32 KiB")
         _require(self.read_buffer >= 32 * KIB, "read_buffer must be at least 32 KiB")
+        _require(self.max_proposals >= 1, "max_proposals must be at least 1")
         _require(self.max_handshake_bytes >= 8 * KIB, "max_handshake_bytes must be at least 8 KiB")
         _require(self.max_identify_bytes >= 1 * KIB, "max_identify_bytes must be at least 1 KiB")
 
@@ -316,7 +319,39 @@ class StoreOptions:
 
 @dataclass(frozen=True)
 class DagOptions:
-    """Walking, reading and writing of UnixFS graphs."""
+    """Walking, reading and writing of UnixFS graphs. What sets an import's CIDs is in `bitswap.dag.ImportOptions`."""
+
+    window_blocks: int = 2048
+    """Blocks of a walk that are wanted, or came before their turn (two peers' worth of 1,000 wants)."""
+    window_bytes: int = 32 * MIB
+    """Bytes of the same: bandwidth x delay of 320 MB/s at 100 ms. Sizes that a graph declares are estimates until
+    a block comes; above 5/4 of this, what is farthest ahead is given up and wanted again later."""
+    node_lookahead: int = 8192
+    """Links of interior nodes that may lie open ahead of the reader (47 nodes of 174 links; boxo DefaultLinksPerBlock)."""
+    cache_bytes: int = 4 * MIB
+    """Bytes of blocks just read that are kept, since a graph may hold the same block again soon."""
+    max_depth: int = 1024
+    """Nodes on the way from the root to a leaf. A path of 4,096 bytes has at most 2,048 names; file trees are 2 to 5 deep."""
+    max_node_links: int = 65_536
+    """Links of one node: more than an unsharded directory of 2 MiB has (about 45,000)."""
+    max_open_links: int = 262_144
+    """Links of all nodes on the way to the reader, not yet followed (about 250 bytes of memory each)."""
+    max_entries: int = 10_000_000
+    """Files, directories and links in a tree that is read; against graphs that repeat themselves without end."""
+    max_empty_nodes: int = 65_536
+    """Parts of files that hold no byte; importers write none."""
+    batch_blocks: int = 1024
+    """Blocks of an import that go to the store in one transaction."""
+    batch_bytes: int = 8 * MIB
+    """Bytes of the same."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_depth", "max_node_links", "max_open_links", "max_entries", "batch_blocks", "batch_bytes"):
+            _require(getattr(self, name) >= 1, f"{name} must be at least 1")
+        for name in ("cache_bytes", "max_empty_nodes", "node_lookahead"):
+            _require(getattr(self, name) >= 0, f"{name} must not be negative")
+        _require(self.window_blocks >= 2, "window_blocks must be at least 2")
+        _require(self.window_bytes >= 1 * KIB, "window_bytes must be at least 1 KiB")
 
 
 @dataclass(frozen=True)
