@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Workers:
-    """`count` daemon threads "`name`-0", "`name`-1"… running `work`, which must return once its owner is closing.
+    """`count` daemon threads "`name`-0", "`name`-1"… running `work`, which returns once its owner is closing.
 
     Daemons, so that a node nobody closed does not keep the interpreter alive.
     """

@@ -1,0 +1,122 @@
+"""One answer that a peer is owed: what it will be, what it weighs, and how two of them become one.
+
+Kinds: a block (`have` and `want_block`), a HAVE (`have` only), a DONT_HAVE (not `have`). Source: boxo
+`decision/engine.go` and `task_merger.go`; here the wish to be told DONT_HAVE survives a merge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from bitswap.cid import CID
+from bitswap.options import MAX_FRAME
+
+BLOCK_OVERHEAD = 64
+"""Bytes of a frame that a block takes besides its data and CID, at most."""
+PRESENCE_OVERHEAD = 16
+"""Bytes of a frame that a presence takes besides its CID, at most."""
+MESSAGE_OVERHEAD = 64
+"""Bytes of a frame besides blocks and presences, at most."""
+
+
+def largest_block(cid: CID) -> int:
+    """Bytes of the largest block under `cid` that one message can carry."""
+    return MAX_FRAME - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - len(cid)
+
+
+def presence_size(cid: CID) -> int:
+    """Bytes of a HAVE or DONT_HAVE as boxo counts them: the encoded body of a HAVE."""
+    length = len(cid)
+    return length + 2 if length < 128 else length + 3
+
+
+class TaskInfo(NamedTuple):
+    """What a `task_order` is given (boxo `TaskInfo`)."""
+
+    peer: str
+    cid: CID
+    priority: int
+    want_block: bool
+    """Answered with the block if it is there, not with a HAVE."""
+    send_dont_have: bool
+    have: bool
+    size: int
+    """Bytes of the block; 0 when it is not there."""
+
+
+class Task:
+    """One answer; owned by the queue of one peer, which alone changes it."""
+
+    __slots__ = (
+        "cancelled",
+        "cid",
+        "have",
+        "live",
+        "order",
+        "priority",
+        "repeated",
+        "send_dont_have",
+        "seq",
+        "size",
+        "want_block",
+        "work",
+    )
+
+    def __init__(
+        self, cid: CID, priority: int, size: int | None, want_block: bool, send_dont_have: bool
+    ) -> None:
+        self.cid = cid
+        self.priority = priority
+        self.have = size is not None
+        self.size = size or 0
+        self.want_block = want_block
+        self.send_dont_have = send_dont_have
+        self.work = self.size if self.have and want_block else presence_size(cid)
+        self.order: Any = -priority
+        self.seq = 0
+        self.live = False  # queued; an entry of the heap whose task is not live is skipped
+        self.cancelled = False  # the peer withdrew it while it was under way
+        self.repeated = False  # asked for, or notified, again while it was under way
+
+    @property
+    def is_block(self) -> bool:
+        return self.have and self.want_block
+
+    @property
+    def wire(self) -> int:
+        """Bytes of a frame that it takes, at most."""
+        length = len(self.cid)
+        return length + (self.size + BLOCK_OVERHEAD if self.have and self.want_block else PRESENCE_OVERHEAD)
+
+    def info(self, peer: str) -> TaskInfo:
+        return TaskInfo(
+            peer, self.cid, self.priority, self.want_block, self.send_dont_have, self.have, self.size
+        )
+
+    def merge(self, new: Task) -> None:
+        """Take from `new`, for the same CID, what it knows or asks for beyond this; nothing is taken back."""
+        if new.have and not self.have:
+            self.have = True
+            self.size = new.size
+        self.want_block = self.want_block or new.want_block
+        self.send_dont_have = self.send_dont_have or new.send_dont_have
+        self.priority = max(self.priority, new.priority)
+        self.work = self.size if self.have and self.want_block else presence_size(self.cid)
+
+    def __lt__(self, other: Task) -> bool:
+        # Two heap entries of one task can be equal up to the task itself; either may come first.
+        return False
+
+    def __repr__(self) -> str:
+        kind = "block" if self.is_block else "HAVE" if self.have else "DONT_HAVE"
+        return f"<Task {kind} {self.cid} priority {self.priority}>"
+
+
+def has_new_info(task: Task, active: Iterable[Task]) -> bool:
+    """Whether `task` says more than those under way: the block is first asked for, or first there."""
+    block = have = False
+    for other in active:
+        block = block or other.want_block
+        have = have or other.have
+    return (task.want_block and not block) or (task.have and not have)
