@@ -76,7 +76,6 @@ class NoiseChannel:
         if self._failure is not None:
             raise self._failure
         if not data:
-            self.receive_eof()
             return
         if self.established:
             self._received += data

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bitswap import varint
+
 VARINT = 0
 FIXED64 = 1
 BYTES = 2
@@ -48,21 +50,12 @@ def fields(data: bytes | memoryview) -> Iterator[tuple[int, int | bytes]]:
 
 def bytes_field(number: int, value: bytes) -> bytes:
     """A length-delimited field."""
-    return _encode(number << 3 | BYTES) + _encode(len(value)) + value
+    return varint.encode(number << 3 | BYTES) + varint.encode(len(value)) + value
 
 
 def varint_field(number: int, value: int) -> bytes:
     """A varint field; `value` >= 0."""
-    return _encode(number << 3 | VARINT) + _encode(value)
-
-
-def _encode(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return varint.encode(number << 3 | VARINT) + varint.encode(value)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -70,7 +70,7 @@ class SecureChannel(Protocol):
     def receive(self, data: bytes | memoryview) -> None:
         """Take ciphertext and drive the handshake; `data` may be reused after the call.
 
-        b"" is the transport's end, as `receive_eof`.
+        No data says nothing: the transport's end is told by `receive_eof`.
         Raises HandshakeError (WrongPeer among them). Later, errors in records show up here or in `read_into`,
         as SecurityError. Drain `read_into` between calls: what is not read is kept.
         """

@@ -126,7 +126,6 @@ class TlsChannel:
         if self._failure is not None:
             raise self._failure
         if not data:
-            self.receive_eof()
             return
         if self.established:
             self._connection.bio_write(data)
