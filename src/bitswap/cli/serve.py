@@ -23,8 +23,8 @@ WAKE_SECONDS = 1.0
 def run(args: argparse.Namespace) -> int:
     """Add the paths, listen, print where, and serve.
 
-    The first line of standard output is {"peer_id", "addrs", "roots"}; the statistics come at the end, as JSON
-    with --json and in words on standard error without.
+    The first line of standard output is {"peer_id", "addrs", "roots"}; statistics come at the end: as JSON
+    with --json, in words on standard error without.
     """
     with _stop_signals() as stop, opened_store(args) as store:
         roots = {path: str(added.cid) for path, added in add_paths(args, store)}
