@@ -87,11 +87,9 @@ class Multiaddr:
 
     @property
     def peer_id(self) -> str | None:
-        """Whom the address leads to: its last /p2p, in canonical text form."""
-        for name, value in reversed(self.parts):
-            if name == "p2p":
-                return value
-        return None
+        """Whom the address leads to: the /p2p it ends in, in canonical text form."""
+        name, value = self.parts[-1]
+        return value if name == "p2p" else None
 
     @property
     def is_tcp(self) -> bool:
@@ -104,9 +102,11 @@ class Multiaddr:
         return Multiaddr.parse(f"{self.without_peer()}/p2p/{peer_id_from_text(peer_id)}")
 
     def without_peer(self) -> Multiaddr:
-        """The same address without a /p2p at its end."""
-        if not self.parts or self.parts[-1][0] != "p2p":
+        """The same address without a /p2p at its end. Raises UsageError when nothing is left."""
+        if self.peer_id is None:
             return self
+        if len(self.parts) == 1:
+            raise UsageError(f"{self} is nothing but a peer id")
         return Multiaddr.parse(_text(self.parts[:-1]))
 
     def _names(self) -> list[str]:
@@ -126,8 +126,7 @@ class Multiaddr:
 
 
 def _text(parts: tuple[tuple[str, str | None], ...]) -> str:
-    out = "".join(f"/{name}" if value is None else f"/{name}/{value}" for name, value in parts)
-    return out or "/"
+    return "".join(f"/{name}" if value is None else f"/{name}/{value}" for name, value in parts)
 
 
 def _to_bytes(text: str) -> bytes:
