@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from bitswap import multibase
 from bitswap.network.libp2p.peer_id import peer_id_from_bytes, peer_id_to_bytes
 
 MAX_NAME = 253
@@ -61,14 +61,8 @@ def _name_text(data: bytes) -> str:
     return text
 
 
-def _multihash(text: str) -> bytes:
-    if not text.startswith("u"):
-        raise ValueError("a certificate hash is written in base64url, beginning with u")
-    return base64.b64decode(text[1:] + "=" * (-(len(text) - 1) % 4), altchars=b"-_", validate=True)
-
-
 def _multihash_text(data: bytes) -> str:
-    return "u" + base64.urlsafe_b64encode(data).decode().rstrip("=")
+    return multibase.encode("base64url", data)
 
 
 def _nothing(_text: str) -> bytes:
@@ -102,7 +96,7 @@ PROTOCOLS = (
     _flag("quic", 460),
     _flag("quic-v1", 461),
     _flag("webtransport", 465),
-    Protocol("certhash", 466, None, _multihash, _multihash_text),
+    Protocol("certhash", 466, None, multibase.decode, _multihash_text),
     _flag("webrtc-direct", 280),
     _flag("webrtc", 281),
     _flag("ws", 477),
