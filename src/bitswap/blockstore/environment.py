@@ -23,6 +23,7 @@ FORMAT = b"1"
 """What the store's files hold; another number means other databases or other records in them."""
 DATA_FILE = "data.mdb"
 _ROUNDS = 64  # doublings of a map before something else must be wrong
+_WORTH_ASKING = 1 << 20  # bytes of a transaction that is worth asking first whether the map has room for
 _SPARE_READS = 8  # finished read transactions that are kept for reuse
 
 
@@ -99,6 +100,8 @@ class Environment:
             with env.begin(write=True) as txn:
                 return work(txn)
 
+        if expected > _WORTH_ASKING:
+            self._make_room(expected)
         return self._attempt(attempt, expected)
 
     def _attempt(self, attempt: Callable[[lmdb.Environment], T], expected: int) -> T:
@@ -120,6 +123,15 @@ class Environment:
             except lmdb.Error as error:
                 raise StoreError(f"{self.path}: {error}") from error
         raise StoreError(f"{self.path}: the map stays too small however often it is doubled")
+
+    def _make_room(self, expected: int) -> None:
+        """Grow the map beforehand, rather than write much of a transaction and then do it again."""
+        with self._open() as env:
+            size = self._map_bytes
+            used = (int(env.info()["last_pgno"]) + 1) * int(env.stat()["psize"])
+        limit = self.options.max_bytes
+        if used + expected + expected // 8 > size and (limit is None or size < limit):
+            self._grow(size, expected)
 
     def _grow(self, size: int, expected: int) -> None:
         """Make the map larger than `size`, unless another thread has."""

@@ -1,7 +1,7 @@
 """What the node asks of a place where blocks are kept.
 
-Keys are multihashes: one block is found under every CID (version, codec) of its hash. Identity CIDs hold their
-own data and are answered without a look-up. A block of zero bytes and a missing block are different answers.
+Keys are multihashes: one block is found under every CID (version, codec) of its hash. Identity CIDs hold
+their own data and are answered without a look-up. A block of zero bytes and a missing block differ.
 Every method is safe from any thread; several processes may read what one writes only where the implementation
 says so.
 """

@@ -1,8 +1,8 @@
 """Blocks in LMDB: a map of the file, one writer, any number of readers, safe after kill -9.
 
-Database `blocks` holds a record for every multihash: 0x00 and the data of a small block, or 0x01 and the length
-(8 bytes, low end first) of a large one, whose data is in database `large`. So presence and size cost a look-up
-in one B-tree and never read a large block. The unnamed database holds the format's number.
+Database `blocks` holds a record for every multihash: 0x00 and the data of a small block, or 0x01 and the
+length (8 bytes, low end first) of a large one, whose data is in database `large`. So presence and size cost a
+look-up in one B-tree and never read a large block. The unnamed database holds the format's number.
 
 The map is address space: on Linux, macOS and Windows the file grows as blocks come. `lmdb` releases the
 interpreter lock at every record, so a thread that computes all the time slows down a store of small blocks.
