@@ -1,8 +1,8 @@
 """The yamux stream multiplexer as a machine: plaintext in, frames out, callbacks for what arrived.
 
-Source: hashicorp/yamux spec.md and libp2p specification yamux/README.md. Frames are parsed in place and payload
-is handed on in the pieces in which it came, so that no frame is ever collected here. What may be sent waits in
-the streams until `data_to_send` asks for it: control frames first, then the streams in turn.
+Source: hashicorp/yamux spec.md and libp2p specification yamux/README.md. Frames are parsed in place and
+payload is handed on in the pieces in which it came, so that no frame is ever collected here. What may be sent
+waits in the streams until `data_to_send` asks for it: control frames first, then the streams in turn.
 """
 
 from __future__ import annotations
@@ -107,9 +107,10 @@ class Yamux:
         self._put_control(_pack(0, PING, SYN, 0, value))
 
     def go_away(self, code: int = NORMAL) -> None:
-        """Tell the peer that the session ends."""
-        self._failed = True
-        self._put_control(_pack(0, GO_AWAY, 0, 0, code))
+        """Tell the peer, once, that the session ends."""
+        if not self._failed:
+            self._failed = True
+            self._put_control(_pack(0, GO_AWAY, 0, 0, code))
 
     def abort(self, error: BaseException | None) -> None:
         """The connection is gone: close every stream with `error`."""
