@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
 from google.protobuf.message import DecodeError
 
+from bitswap._core.elements import PRESENCE, WANT, as_cid, legacy_block, payload_block, read_cid
 from bitswap._core.framing_py import FrameReader
 from bitswap._core.interface import (
     Entry,
     PresenceType,
     WantType,
-    bad_element,
     check_version,
     int32,
     too_large,
@@ -21,7 +20,6 @@ from bitswap._core.message_pb2 import Message as Proto
 from bitswap._core.protowire import normalise
 from bitswap.block import Block
 from bitswap.cid import CID
-from bitswap.errors import InvalidCid, UsageError, WireError
 from bitswap.options import MAX_FRAME
 from bitswap.varint import encode as encode_varint
 
@@ -64,7 +62,7 @@ class Message:
     ) -> int:
         return self._merge(
             Entry(
-                _cid(cid),
+                as_cid(cid),
                 int32(priority, "priority"),
                 int32(want_type, "want type"),
                 False,
@@ -73,13 +71,13 @@ class Message:
         )
 
     def cancel(self, cid: CID) -> int:
-        return self._merge(Entry(_cid(cid), 0, _BLOCK, True, False))
+        return self._merge(Entry(as_cid(cid), 0, _BLOCK, True, False))
 
     def remove(self, cid: CID) -> None:
-        self._entries.pop(_cid(cid), None)
+        self._entries.pop(as_cid(cid), None)
 
     def add_block(self, block: Block) -> None:
-        cid = _cid(block.cid)
+        cid = as_cid(block.cid)
         self._presences.pop(cid, None)
         self._blocks[cid] = block
 
@@ -90,7 +88,7 @@ class Message:
         self.add_presence(cid, _DONT_HAVE)
 
     def add_presence(self, cid: CID, presence_type: int) -> None:
-        cid = _cid(cid)
+        cid = as_cid(cid)
         presence_type = int32(presence_type, "presence type")
         if cid not in self._blocks:
             self._presences[cid] = presence_type
@@ -162,17 +160,14 @@ class Message:
         proto = _parse(body)
         message = cls(proto.wantlist.full)
         for position, want in enumerate(proto.wantlist.entries):
-            cid = _read_cid(want.block, "wantlist entry", position)
+            cid = read_cid(want.block, WANT, position)
             message._merge(Entry(cid, want.priority, want.wantType, want.cancel, want.sendDontHave))
         for data in proto.blocks:
-            message.add_block(Block(CID.v0(hashlib.sha256(data).digest()), data))
+            message.add_block(legacy_block(data))
         for position, part in enumerate(proto.payload):
-            try:
-                message.add_block(Block.from_prefix(part.prefix, part.data))
-            except (UsageError, WireError) as error:
-                raise bad_element("payload block", position, error) from None
+            message.add_block(payload_block(part.prefix, part.data, position))
         for position, presence in enumerate(proto.blockPresences):
-            message.add_presence(_read_cid(presence.cid, "block presence", position), presence.type)
+            message.add_presence(read_cid(presence.cid, PRESENCE, position), presence.type)
         message._pending_bytes = proto.pendingBytes
         message._read_size = len(body)
         return message
@@ -257,12 +252,10 @@ class Message:
         return proto.SerializeToString()
 
 
-def _cid(value: CID) -> CID:
-    return value if type(value) is CID else CID(value)
-
-
 def _parse(body: bytes) -> Proto:
     """The body as protobuf, read as peers read it; WireError if it is none."""
+    if type(body) is not bytes:
+        body = bytes(memoryview(body))
     proto = Proto()
     try:
         proto.ParseFromString(body)
@@ -276,19 +269,6 @@ def _parse(body: bytes) -> Proto:
     proto = Proto()
     proto.ParseFromString(normalise(body))
     return proto
-
-
-def _read_cid(raw: bytes, kind: str, position: int) -> CID:
-    if (len(raw) == 36 and raw[0] == 1 and raw[1] < 0x80 and raw[2:4] == b"\x12\x20") or (
-        len(raw) == 34 and raw[:2] == b"\x12\x20"
-    ):
-        return CID.from_trusted(raw)
-    if not raw:
-        raise bad_element(kind, position, "missing CID")
-    try:
-        return CID.from_bytes(raw)
-    except InvalidCid as error:
-        raise bad_element(kind, position, error) from None
 
 
 def _frame(body: bytes) -> bytes:

@@ -1,0 +1,1 @@
+from bitswap._core.framing_py import FrameReader as FrameReader

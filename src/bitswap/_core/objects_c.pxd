@@ -1,0 +1,24 @@
+# cython: language_level=3
+"""CIDs, entries and blocks between their C form and Python's."""
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from bitswap._core.messagewrite cimport Content, Part
+from bitswap._core.protowire cimport Span
+
+cdef const uint8_t* start_of(object data) noexcept  # the first byte of a bytes object
+cdef object new_cid(const uint8_t* p, size_t length)  # of bytes that are known to be a CID
+cdef object new_entry(tuple fields)
+cdef object cid_object(object value)  # a CID as it is, anything else made one
+cdef object read_payload(const Span* prefix, const Span* data, uint32_t position)
+
+
+cdef class Outgoing:
+    cdef list held
+    cdef Span* prefixes
+    cdef Span* data
+    cdef Content content
+
+    cdef int add(self, object block) except -1
+    cdef bint rest(self, const Part* part) noexcept
+    cdef bytes write(self, const Part* part, bint framed)

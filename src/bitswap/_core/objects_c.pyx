@@ -1,0 +1,125 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""CIDs, entries and blocks between their C form and Python's."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport PyObject, PyTypeObject
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+
+from bitswap._core.messagewrite cimport Part, content_end, part_size, write_part
+from bitswap._core.protowire cimport Span, cid_digest, varint_size, write_varint
+
+import hashlib
+import sys
+
+from bitswap._core.elements import as_cid, payload_block
+from bitswap._core.interface import Entry
+from bitswap.block import Block
+from bitswap.cid import CID
+
+cdef extern from "Python.h":
+    PyTypeObject PyBytes_Type
+    PyTypeObject PyTuple_Type
+
+cdef object _sha256 = hashlib.sha256
+cdef object _cid_type = CID
+cdef object _block_type = Block
+cdef object _entry_type = Entry
+cdef bytes _v0_prefix = b"\x00\x70\x12\x20"
+
+
+cdef const uint8_t* start_of(object data) noexcept:
+    return <const uint8_t*>PyBytes_AS_STRING(data)
+
+
+cdef object new_cid(const uint8_t* p, size_t length):
+    return bytes_to_cid(PyBytes_FromStringAndSize(<const char*>p, length))
+
+
+cdef inline object bytes_to_cid(bytes data):
+    cdef tuple arguments = (data,)
+    return PyBytes_Type.tp_new(<type>_cid_type, <PyObject*>arguments, NULL)
+
+
+cdef object new_entry(tuple fields):
+    cdef tuple arguments = (fields,)
+    return PyTuple_Type.tp_new(<type>_entry_type, <PyObject*>arguments, NULL)
+
+
+cdef object cid_object(object value):
+    return value if type(value) is _cid_type else as_cid(value)
+
+
+cdef object read_payload(const Span* prefix, const Span* data, uint32_t position):
+    """The block of an element of `payload`, under the CID that its prefix and data give."""
+    cdef bytes content = PyBytes_FromStringAndSize(<const char*>data.data, data.length)
+    cdef bytes cid
+    cdef const uint8_t* p = prefix.data
+    # CIDv1 with a one-byte codec and sha2-256, as nearly all are; `Block.from_prefix` knows the others.
+    if prefix.length != 4 or p[0] != 1 or p[1] >= 0x80 or p[2] != 0x12 or p[3] != 0x20:
+        return payload_block(PyBytes_FromStringAndSize(<const char*>p, prefix.length), content, position)
+    cid = PyBytes_FromStringAndSize(<const char*>p, 4) + <bytes>_sha256(content).digest()
+    return _block_type(bytes_to_cid(cid), content)
+
+
+cdef class Outgoing:
+    """A message while it is written; holds the bytes of its blocks."""
+
+    def __cinit__(self, size_t capacity):
+        if capacity == 0:
+            return
+        if capacity > <size_t>sys.maxsize // sizeof(Span):
+            raise MemoryError
+        self.held = []
+        self.prefixes = <Span*>malloc(capacity * sizeof(Span))
+        self.data = <Span*>malloc(capacity * sizeof(Span))
+        if self.prefixes == NULL or self.data == NULL:
+            raise MemoryError
+        self.content.prefixes = self.prefixes
+        self.content.data = self.data
+
+    def __dealloc__(self):
+        free(self.prefixes)
+        free(self.data)
+
+    cdef int add(self, object block) except -1:
+        cid = cid_object(block.cid)
+        data = block.data
+        if type(data) is not bytes:
+            data = bytes(data)
+        cdef size_t i = self.content.blocks
+        cdef const uint8_t* start = start_of(cid)
+        cdef const uint8_t* end = start + PyBytes_GET_SIZE(cid)
+        cdef uint64_t ignored = 0
+        if start < end and start[0] == 0x12:
+            self.prefixes[i].data = start_of(_v0_prefix)
+            self.prefixes[i].length = PyBytes_GET_SIZE(_v0_prefix)
+        else:
+            end = cid_digest(start, end, &ignored, &ignored)
+            if end == NULL:
+                raise ValueError(f"{cid!r} is not a CID")
+            self.prefixes[i].data = start
+            self.prefixes[i].length = end - start
+        self.data[i].data = start_of(data)
+        self.data[i].length = PyBytes_GET_SIZE(data)
+        self.held.append(cid)
+        self.held.append(data)
+        self.content.blocks += 1
+        return 0
+
+    cdef bint rest(self, const Part* part) noexcept:
+        """Whether something follows `part`."""
+        cdef int kind
+        for kind in range(3):
+            if part.last[kind] < content_end(&self.content, kind):
+                return True
+        return False
+
+    cdef bytes write(self, const Part* part, bint framed):
+        cdef size_t length = part_size(&self.content, part)
+        cdef bytes out = PyBytes_FromStringAndSize(NULL, length + (varint_size(length) if framed else 0))
+        cdef uint8_t* p = <uint8_t*>PyBytes_AS_STRING(out)
+        if framed:
+            p = write_varint(p, length)
+        write_part(p, &self.content, part)
+        return out
