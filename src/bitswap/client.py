@@ -1,0 +1,459 @@
+"""The driver of the fetching half: one lock over the machine, one thread for its timers (boxo Client).
+
+Whoever makes work available sends it: a caller that wants blocks, or the network thread that brought an
+answer. So a want costs no change of threads on its way out, and a block one on its way in.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from bitswap.block import Block
+from bitswap.cid import CID
+from bitswap.clock import Clock, SystemClock
+from bitswap.errors import Closed, NotFound, Timeout, UsageError
+from bitswap.getter import AnyCid, Fetcher, Getter, PeersLost, describe, to_cid
+from bitswap.network.interface import WANTS, Network, Peer
+from bitswap.options import ClientOptions
+from bitswap.wantmanager import WantManager
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from bitswap.message import Message
+    from bitswap.messagequeue import MessageQueue
+    from bitswap.notifications import Subscription
+    from bitswap.peermanager import Outgoing
+    from bitswap.session import Session
+    from bitswap.stat import ClientStat
+    from bitswap.tracer import Tracer
+
+_log = logging.getLogger(__name__)
+
+
+class _Work(NamedTuple):
+    """What is left to do after the lock was released."""
+
+    messages: list[Outgoing]
+    waiters: list[threading.Lock]
+
+
+@dataclass(frozen=True)
+class PeerStat:
+    """What one peer sent to a session. Bytes are of block data."""
+
+    blocks: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+
+
+@dataclass(frozen=True)
+class SessionStat:
+    """What a session received; duplicates are blocks that came once more after they had been received."""
+
+    blocks: int = 0
+    bytes: int = 0
+    duplicates: int = 0
+    peers: dict[Peer, PeerStat] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known about a block that is waited for."""
+
+    cid: CID
+    wanted: bool
+    """Whether anybody waits for it."""
+    asked: dict[Peer, str]
+    """Which peers were asked for it, and what became of that."""
+    reasons: dict[Peer, str]
+    """Why each peer that counts has not sent it."""
+
+
+class Client(Fetcher):
+    """Fetches blocks over a network; stores nothing and looks nowhere else.
+
+    A `Receiver`: give it to `Network.start`, or let `Bitswap` pass on what the network says. `have_many`
+    tells which CIDs the node has; only unexpected blocks are looked up, to count duplicates. Every method is
+    safe from any thread.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        options: ClientOptions | None = None,
+        *,
+        clock: Clock | None = None,
+        tracer: Tracer | None = None,
+        have_many: Callable[[Sequence[CID]], Sequence[bool]] | None = None,
+    ) -> None:
+        self.network = network
+        self.options = options or ClientOptions()
+        self._clock = clock or SystemClock()
+        self._tracer = tracer
+        self._have_many = have_many
+        self._machine = WantManager(self.options)
+        self._lock = threading.Lock()
+        self._timer = threading.Condition(self._lock)
+        self._timer_at = inf
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    # -- fetching
+
+    def getter(self, timeout: float | None = None) -> Getter:
+        """A request in a session of its own, which ends with it."""
+        return self._getter(self._new_session(None, True), timeout, alone=True)
+
+    def new_session(self, peers: Iterable[Peer] | None = None, *, broadcast: bool = True) -> ClientSession:
+        """Wants that belong together, so that the peers that had one block are asked for the next.
+
+        `peers` (ids) are asked before anybody else; with `broadcast=False` nobody else ever is, and what none
+        of them has fails with NotFound. Raises UsageError, Closed.
+        """
+        return ClientSession(self, self._new_session(named_peers(peers, broadcast), broadcast))
+
+    def notify_new_blocks(self, blocks: Iterable[Block]) -> None:
+        """The node has these blocks now: whoever waits for them gets them, and peers are asked no more."""
+        new = list(blocks)
+        with self._lock:
+            if self._closed:
+                return
+            now = self._clock.now()
+            self._machine.blocks_added(new, now)
+            work = self._work(now)
+        self._do(work)
+
+    # -- what the network says (Receiver)
+
+    def peer_connected(self, peer: Peer) -> None:
+        supports_have = self.network.supports_have(peer)
+        with self._lock:
+            if self._closed:
+                return
+            now = self._clock.now()
+            self._machine.peer_connected(peer, now, supports_have=supports_have)
+            work = self._work(now)
+        self._do(work)
+
+    def peer_disconnected(self, peer: Peer, reason: BaseException | None) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            now = self._clock.now()
+            self._machine.peer_disconnected(peer, reason, now)
+            work = self._work(now)
+        self._do(work)
+
+    def message_received(self, peer: Peer, message: Message) -> None:
+        self.receive(peer, message)
+
+    def receive(self, peer: Peer, message: Message) -> list[Block]:
+        """Take in a message and return those of its blocks that somebody had asked for."""
+        if self._tracer is not None:
+            self._trace(self._tracer.message_received, peer, message)
+        with self._lock:
+            if self._closed:
+                return []
+            now = self._clock.now()
+            received = self._machine.message_received(peer, message, now)
+            work = self._work(now)
+        self._do(work)
+        if received.unwanted and self._have_many is not None:
+            self._count_known(received.unwanted, self._have_many)
+        return received.wanted
+
+    def receive_error(self, peer: Peer, error: BaseException) -> None:
+        _log.debug("%s broke the protocol: %s", peer, error)
+
+    def _count_known(
+        self, blocks: Sequence[Block], have_many: Callable[[Sequence[CID]], Sequence[bool]]
+    ) -> None:
+        try:
+            known = have_many([block.cid for block in blocks])
+        except Exception:
+            _log.exception("cannot tell which blocks came twice")
+            return
+        with self._lock:
+            self._machine.count_duplicates([block for block, has in zip(blocks, known, strict=True) if has])
+
+    # -- reading
+
+    def stat(self) -> ClientStat:
+        with self._lock:
+            return self._machine.stat()
+
+    def wantlist(self) -> list[CID]:
+        """Every CID that is waited for."""
+        with self._lock:
+            return self._machine.wantlist()
+
+    def outstanding(self, peer: Peer) -> int:
+        """Wants that `peer` holds of this node."""
+        with self._lock:
+            return self._machine.outstanding(peer)
+
+    def unwanted(self, peer: Peer) -> int:
+        """Blocks from `peer` that nobody had asked for, since it connected; they were dropped."""
+        with self._lock:
+            return self._machine.unwanted(peer)
+
+    def explain(self, cid: AnyCid) -> Explanation:
+        """Where a block stays: who was asked for it, and why it has not come. Raises InvalidCid."""
+        wanted = to_cid(cid)
+        with self._lock:
+            machine = self._machine
+            return Explanation(
+                wanted, machine.is_wanted(wanted), machine.asked_of(wanted), machine.reasons(wanted)
+            )
+
+    # -- life
+
+    def close(self) -> None:
+        """End every request with Closed, join the thread; the network stays open. Idempotent."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            first, self._closed = not self._closed, True
+            if first:
+                now = self._clock.now()
+                self._machine.close_all(now)
+                # Whoever is asked for something is told that it is not wanted any more.
+                work = _Work(self._machine.outgoing(now), self._woken())
+                self._timer.notify_all()
+        if first:
+            self._do(work)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what getters and sessions ask of it
+
+    def _new_session(self, peers: Iterable[Peer] | None, broadcast: bool) -> Session:
+        with self._lock:
+            self._check_open()
+            return self._machine.new_session(peers, broadcast=broadcast)
+
+    def _getter(self, session: Session, timeout: float | None, *, alone: bool) -> Getter:
+        with self._lock:
+            self._check_open()
+            if session.closed:
+                raise Closed("the session was closed")
+            return Getter(self, self._machine.subscribe(session), timeout, alone=alone)
+
+    def _want(self, subscription: Subscription, cids: Sequence[CID], inline: Sequence[Block]) -> None:
+        with self._lock:
+            self._check_open(subscription)
+            now = self._clock.now()
+            subscription.ready.extend(inline)
+            self._machine.want(subscription, cids, now)
+            work = self._work(now)
+        self._do(work)
+
+    def _take(
+        self, subscription: Subscription, waiters: list[threading.Lock]
+    ) -> tuple[list[Block], threading.Lock | None]:
+        """The blocks that have come, or a lock that is released once something has."""
+        waiter = None
+        with self._lock:
+            self._check_open(subscription)
+            now = self._clock.now()
+            blocks = self._machine.take(subscription, now)
+            work = self._work(now)
+            if not blocks:
+                self._check_missing(subscription)
+                if subscription.outstanding:
+                    waiter = threading.Lock()
+                    waiter.acquire()
+                    waiters.append(waiter)
+        self._do(work)
+        return blocks, waiter
+
+    def _check_missing(self, subscription: Subscription) -> None:
+        """Raise NotFound once nothing is left to wait for, or too much is missing already."""
+        missing = subscription.missing
+        if not missing or (subscription.outstanding and len(missing) < self.options.window_blocks):
+            return
+        reasons, lost = subscription.reasons, subscription.lost
+        subscription.missing, subscription.reasons, subscription.lost = [], {}, False
+        text = f"could not be had: {describe(missing, reasons)}"
+        if lost:
+            gone = next((peer for peer, reason in reasons.items() if reason.startswith("connection")), None)
+            raise PeersLost(text, missing=missing, reasons=reasons, peer=gone)
+        raise NotFound(text, missing=missing, reasons=reasons)
+
+    def _timed_out(self, subscription: Subscription, limit: float | None) -> Timeout:
+        with self._lock:
+            missing = [*subscription.active, *subscription.waiting]
+            reasons: dict[Peer, str] = {}
+            for cid in subscription.active:
+                for peer, reason in self._machine.reasons(cid).items():
+                    reasons.setdefault(peer, reason)
+        told = describe(missing, reasons) if reasons else f"{describe(missing, {})}: no peer to ask"
+        return Timeout(f"nothing came in {limit:g} s: {told}", missing=missing, reasons=reasons)
+
+    def _cancel(self, subscription: Subscription, cids: Sequence[CID]) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            now = self._clock.now()
+            self._machine.cancel(subscription, cids, now)
+            work = self._work(now)
+        self._do(work)
+
+    def _close_getter(self, subscription: Subscription) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            now = self._clock.now()
+            self._machine.close(subscription, now)
+            work = self._work(now)
+        self._do(work)
+
+    def _close_session(self, session: Session) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            now = self._clock.now()
+            self._machine.close_session(session, now)
+            work = self._work(now)
+        self._do(work)
+
+    def _session_stat(self, session: Session) -> SessionStat:
+        with self._lock:
+            peers = {
+                peer: PeerStat(member.blocks, member.bytes, member.duplicates)
+                for peer, member in session.peers.statistics().items()
+            }
+            return SessionStat(session.blocks, session.bytes, session.duplicates, peers)
+
+    def _check_open(self, subscription: Subscription | None = None) -> None:
+        if self._closed:
+            raise Closed("the client was closed")
+        if subscription is not None and subscription.closed:
+            raise Closed("the session or getter was closed")
+
+    # -- driving the machine
+
+    def _work(self, now: float) -> _Work:
+        """With the lock held: what the machine wants done now; the timer is set to when it must fire."""
+        messages = self._machine.outgoing(now)
+        when = self._machine.next_deadline()
+        if when is not None and when < self._timer_at:
+            self._timer_at = when
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bitswap-client", daemon=True)
+                self._thread.start()
+            else:
+                self._timer.notify()
+        return _Work(messages, self._woken())
+
+    def _woken(self) -> list[threading.Lock]:
+        waiters: list[threading.Lock] = []
+        for subscription in self._machine.woken():
+            getter = cast("Getter", subscription.owner)
+            waiters += getter._waiters
+            getter._waiters.clear()
+        return waiters
+
+    def _do(self, work: _Work) -> None:
+        """Without the lock: wake those who wait, then send."""
+        for waiter in work.waiters:
+            waiter.release()
+        for peer, message, queue in work.messages:
+            if self._tracer is not None:
+                self._trace(self._tracer.message_sent, peer, message)
+            done = partial(self._send_done, queue)
+            try:
+                self.network.send(peer, message, WANTS, done)
+            except Exception as error:
+                done(error)
+
+    def _send_done(self, queue: MessageQueue, error: BaseException | None) -> None:
+        supports_have = error is not None or self.network.supports_have(queue.peer)
+        with self._lock:
+            if self._closed:
+                return
+            now = self._clock.now()
+            if not supports_have:
+                queue.set_have_support(False)
+            if error is None:
+                self._machine.message_sent(queue, now)
+            else:
+                self._machine.message_failed(queue, error, now)
+            work = self._work(now)
+        self._do(work)
+
+    def _run(self) -> None:
+        """The thread: call the machine when it asked for it."""
+        while True:
+            with self._lock:
+                while not self._closed:
+                    now = self._clock.now()
+                    when = self._machine.next_deadline()
+                    self._timer_at = inf if when is None else when
+                    if when is not None and when <= now:
+                        break
+                    self._timer.wait(None if when is None else when - now)
+                if self._closed:
+                    return
+                self._machine.on_deadline(now)
+                work = self._work(now)
+            self._do(work)
+
+    def _trace(self, tell: Callable[[Peer, Any], None], peer: Peer, message: Message) -> None:
+        try:
+            tell(peer, message)
+        except Exception:
+            _log.exception("the tracer failed")
+
+
+class ClientSession(Fetcher):
+    """Wants that belong together. Ends every request with `close`; a context manager."""
+
+    def __init__(self, client: Client, session: Session) -> None:
+        self._client = client
+        self._session = session
+
+    def getter(self, timeout: float | None = None) -> Getter:
+        """A request within this session."""
+        return self._client._getter(self._session, timeout, alone=False)
+
+    @property
+    def stats(self) -> SessionStat:
+        return self._client._session_stat(self._session)
+
+    @property
+    def duplicates(self) -> int:
+        """Blocks that came once more after they had been received."""
+        return self._session.duplicates
+
+    def close(self) -> None:
+        """Cancel what the session still wants; a second call does nothing."""
+        self._client._close_session(self._session)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def named_peers(peers: Iterable[Peer] | None, broadcast: bool) -> list[Peer] | None:
+    """The peers of a session as a list; raises UsageError for a session that may ask nobody."""
+    if isinstance(peers, str):
+        raise UsageError("peers is a list of peer ids")
+    named = None if peers is None else list(peers)
+    if not named and not broadcast:
+        raise UsageError("a session that does not broadcast needs peers to ask")
+    return named or None

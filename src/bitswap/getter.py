@@ -1,0 +1,223 @@
+"""The Getter that a session hands out, and `get_block` and `get_blocks` above it (boxo `getter`)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from bitswap.block import Block
+from bitswap.cid import CID
+from bitswap.errors import InvalidCid, NotFound, RemoteError, UsageError
+from bitswap.multihash import IDENTITY
+from bitswap.network.interface import Peer
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from bitswap.client import Client
+    from bitswap.notifications import Subscription
+
+AnyCid: TypeAlias = "CID | str | bytes"
+"""What a CID may be given as."""
+
+_SHOWN = 3  # CIDs and peers that an error's sentence names; its attributes have all
+_NAP = 1.0  # seconds after which a waiting thread looks whether it was interrupted
+
+
+def to_cid(value: AnyCid) -> CID:
+    """The CID of a CID, a text or bytes; raises InvalidCid, or UsageError for anything else."""
+    if type(value) is CID:
+        if not value:
+            raise InvalidCid("the CID is empty")
+        return value
+    if isinstance(value, (str, bytes)):
+        return CID(value)
+    raise UsageError(f"a CID is given as CID, str or bytes, not as {type(value).__name__}")
+
+
+def is_identity(cid: CID) -> bool:
+    """Whether the CID holds its own data, so that nobody need be asked for it."""
+    # Nearly every CID is settled by its first bytes: a CIDv0, or a short codec before the hash code.
+    if cid[0] == 0x12 or (cid[1] < 0x80 and cid[2] != IDENTITY):
+        return False
+    return cid.hash_code == IDENTITY
+
+
+class PeersLost(NotFound, RemoteError):
+    """Blocks that could not be had because connections were lost on the way; `peer` is one of those lost."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        missing: Iterable[object] = (),
+        reasons: Mapping[str, str] | None = None,
+        peer: str | None = None,
+    ) -> None:
+        NotFound.__init__(self, message, missing=missing, reasons=reasons)
+        self.peer = peer
+
+
+def describe(cids: Collection[CID], reasons: Mapping[Peer, str]) -> str:
+    """Which blocks are missing and why, in one sentence."""
+    named = ", ".join(map(str, islice(cids, _SHOWN))) + (", …" if len(cids) > _SHOWN else "")
+    what = f"block {named}" if len(cids) == 1 else f"{len(cids)} blocks ({named})"
+    why = "; ".join(f"{peer}: {reason}" for peer, reason in islice(reasons.items(), _SHOWN))
+    if len(reasons) > _SHOWN:
+        why += f"; and {len(reasons) - _SHOWN} more"
+    return f"{what}: {why}" if why else what
+
+
+class BlockGetter(Protocol):
+    """What `Getter` and the getter of a node with a store have in common; safe from any thread."""
+
+    @property
+    def outstanding(self) -> int:
+        """Blocks wanted that have neither come nor been given up."""
+
+    @property
+    def room(self) -> int:
+        """How many CIDs more it would ask for at once; 0 until that is worth a message."""
+
+    def want(self, cids: Iterable[AnyCid]) -> None:
+        """Want these as well; what is outstanding is ignored, what exceeds the window waits for its turn."""
+
+    def take(self, timeout: float | None = None) -> list[Block]:
+        """Wait for at least one block and return all that have come, in order of arrival.
+
+        Empty only when nothing is outstanding. Raises NotFound, or its subclass PeersLost, once all that is
+        left was given up; Timeout after `timeout` seconds without a block (default: what the getter was made
+        with); Closed.
+        """
+
+    def cancel(self, cids: Iterable[AnyCid]) -> None:
+        """Stop wanting these."""
+
+    def close(self) -> None:
+        """Cancel the rest; a second call does nothing."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Getter:
+    """A request of one session: CIDs in, blocks out as they come (contract: `BlockGetter`).
+
+    At most `ClientOptions.window_blocks` blocks, and `window_bytes` by their average size, are asked for or
+    wait to be taken.
+    """
+
+    def __init__(
+        self, client: Client, subscription: Subscription, timeout: float | None, *, alone: bool
+    ) -> None:
+        self._client = client
+        self._subscription = subscription
+        self._timeout = timeout
+        self._alone = alone
+        self._waiters: list[threading.Lock] = []
+        subscription.owner = self
+
+    @property
+    def outstanding(self) -> int:
+        return self._subscription.outstanding
+
+    @property
+    def room(self) -> int:
+        return self._subscription.room
+
+    def want(self, cids: Iterable[AnyCid]) -> None:
+        wanted: list[CID] = []
+        inline: dict[CID, Block] = {}
+        for value in cids:
+            cid = to_cid(value)
+            if is_identity(cid):
+                inline[cid] = Block(cid, cid.digest)
+            else:
+                wanted.append(cid)
+        self._client._want(self._subscription, wanted, list(inline.values()))
+
+    def take(self, timeout: float | None = None) -> list[Block]:
+        limit = self._timeout if timeout is None else timeout
+        deadline = None if limit is None else time.monotonic() + limit
+        while True:
+            blocks, waiter = self._client._take(self._subscription, self._waiters)
+            if waiter is None:
+                return blocks
+            while not waiter.acquire(timeout=_nap(deadline)):
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise self._client._timed_out(self._subscription, limit)
+
+    def cancel(self, cids: Iterable[AnyCid]) -> None:
+        self._client._cancel(self._subscription, [to_cid(cid) for cid in cids])
+
+    def close(self) -> None:
+        if self._alone:
+            self._client._close_session(self._subscription.session)
+        else:
+            self._client._close_getter(self._subscription)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _nap(deadline: float | None) -> float:
+    return _NAP if deadline is None else min(max(deadline - time.monotonic(), 0.0), _NAP)
+
+
+class Fetcher(ABC):
+    """Whatever can make a getter can fetch blocks: clients, nodes and their sessions."""
+
+    @abstractmethod
+    def getter(self, timeout: float | None = None) -> BlockGetter:
+        """A request to fill and empty at will; `timeout` is what its `take` uses by default, in seconds."""
+
+    def get_block(self, cid: AnyCid, timeout: float | None = None) -> Block:
+        """Fetch one block.
+
+        Raises InvalidCid; Timeout after `timeout` seconds (None: waits for ever); NotFound where only named
+        peers are asked and none has it; Closed.
+        """
+        with self.getter(timeout) as getter:
+            getter.want([cid])
+            return getter.take()[0]
+
+    def get_blocks(self, cids: Iterable[AnyCid], timeout: float | None = None) -> Iterator[Block]:
+        """Fetch many blocks; yields them as they come, each once. Closing the iterator cancels the rest.
+
+        `cids` is read as far as the window allows, so it may be endless; nothing is asked before the first
+        `next`. A CID given twice counts once, in an iterator only while the first is outstanding. `timeout`
+        is how many seconds may pass without a block. Errors come after everything that has come has been
+        yielded: InvalidCid; NotFound (with what is missing, and why for each peer) once nothing else is
+        outstanding; Timeout; Closed.
+        """
+        source: Iterator[AnyCid] = iter(_unique(cids))
+        with self.getter(timeout) as getter:
+            more = True
+            while True:
+                room = getter.room if more else 0
+                if room:
+                    part = list(islice(source, room))
+                    more = len(part) == room
+                    getter.want(part)
+                blocks = getter.take()
+                if not blocks and not more:
+                    return
+                yield from blocks
+
+
+def _unique(cids: Iterable[AnyCid]) -> Iterable[AnyCid]:
+    """Without repetitions, where the whole is there to be looked at."""
+    if isinstance(cids, (str, bytes)):
+        raise UsageError("get_blocks takes several CIDs; for one there is get_block")
+    return dict.fromkeys(cids) if isinstance(cids, Collection) else cids

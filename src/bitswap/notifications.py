@@ -1,0 +1,192 @@
+"""Who waits for which blocks, and what has come for them (boxo `notifications`).
+
+A subscription is what one request keeps in the machine: blocks that it wants, blocks that it has not taken
+yet, and how many it may have of both. A block reaches every subscription that wants it, at most once each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from bitswap.block import Block
+from bitswap.cid import CID
+from bitswap.network.interface import Peer
+from bitswap.options import ClientOptions
+
+if TYPE_CHECKING:
+    from bitswap.session import Failure, Session
+
+_NEW_SIZE_WEIGHT = 0.25
+
+
+class Subscription:
+    """The state of one request. `owner` is whatever the driver wants to find with it."""
+
+    __slots__ = (
+        "_average",
+        "_options",
+        "active",
+        "alone",
+        "closed",
+        "lost",
+        "missing",
+        "owner",
+        "ready",
+        "reasons",
+        "session",
+        "waiting",
+    )
+
+    def __init__(self, session: Session, options: ClientOptions, owner: object = None) -> None:
+        self.session = session
+        self.owner = owner
+        self.active: set[CID] = set()
+        """Wanted by the session."""
+        self.waiting: dict[CID, None] = {}
+        """Not wanted yet, because the window is full."""
+        self.ready: list[Block] = []
+        """Came, and is not taken yet."""
+        self.missing: list[CID] = []
+        """Given up, and nobody was told yet; `reasons` says why, by peer."""
+        self.reasons: dict[Peer, str] = {}
+        self.lost = False
+        """Whether a lost connection is among the reasons."""
+        self.closed = False
+        self.alone = (self,)
+        """What is kept for a CID that nobody else waits for: one tuple for all of them."""
+        self._options = options
+        self._average = float(options.expected_block_bytes)
+
+    @property
+    def outstanding(self) -> int:
+        """Blocks that have neither come nor been given up."""
+        return len(self.active) + len(self.waiting)
+
+    @property
+    def limit(self) -> int:
+        """Blocks that may be wanted or untaken at once, by count and by the average size of blocks so far."""
+        return max(min(self._options.window_blocks, int(self._options.window_bytes / self._average)), 1)
+
+    @property
+    def free(self) -> int:
+        """Places left in the window."""
+        return max(self.limit - len(self.active) - len(self.ready), 0)
+
+    @property
+    def room(self) -> int:
+        """Places left in the window once they are worth a message (an eighth of it), else 0."""
+        free = self.free
+        return free if free * 8 >= self.limit and not self.waiting else 0
+
+    def add(self, cids: Iterable[CID]) -> list[CID]:
+        """Want these as well; returns those that the session is to be asked for now."""
+        active, waiting = self.active, self.waiting
+        places = 0 if waiting else self.free
+        now: list[CID] = []
+        for cid in cids:
+            if cid in active or cid in waiting:
+                continue
+            if places > 0:
+                places -= 1
+                active.add(cid)
+                now.append(cid)
+            else:
+                waiting[cid] = None
+        return now
+
+    def flow(self) -> list[CID]:
+        """Move waiting wants into free places; returns those that the session is to be asked for now."""
+        if not self.waiting:
+            return []
+        free = self.free
+        if free < len(self.waiting) and free * 8 < self.limit:
+            return []
+        now = [cid for cid, _ in zip(self.waiting, range(free), strict=False)]
+        for cid in now:
+            del self.waiting[cid]
+        self.active.update(now)
+        return now
+
+    def remove(self, cids: Iterable[CID]) -> list[CID]:
+        """Stop wanting these; returns those that the session was asked for."""
+        dropped: list[CID] = []
+        for cid in cids:
+            if cid in self.active:
+                self.active.discard(cid)
+                dropped.append(cid)
+            else:
+                self.waiting.pop(cid, None)
+        return dropped
+
+    def deliver(self, blocks: Sequence[Block], cids: Sequence[CID], size: int) -> None:
+        """Blocks of together `size` bytes came; they are in `active`."""
+        self.active.difference_update(cids)
+        self.ready.extend(blocks)
+        mean = size / len(blocks)
+        # Bigger blocks count at once, because what is under way cannot be taken back.
+        self._average = max(mean, self._average + _NEW_SIZE_WEIGHT * (mean - self._average), 1.0)
+
+    def fail(self, failure: Failure) -> None:
+        """A wanted block was given up."""
+        self.active.discard(failure.cid)
+        self.missing.append(failure.cid)
+        self.reasons.update(failure.reasons)
+        self.lost = self.lost or failure.lost
+
+    def take(self) -> list[Block]:
+        blocks, self.ready = self.ready, []
+        return blocks
+
+
+class Notifications:
+    """CID -> the subscriptions that wait for it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[CID, tuple[Subscription, ...]] = {}
+
+    def __contains__(self, cid: object) -> bool:
+        return cid in self._waiting
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __iter__(self) -> Iterator[CID]:
+        return iter(self._waiting)
+
+    def of(self, cid: CID) -> tuple[Subscription, ...]:
+        return self._waiting.get(cid, ())
+
+    def subscribe(self, subscription: Subscription, cids: Iterable[CID]) -> None:
+        waiting, alone = self._waiting, subscription.alone
+        for cid in cids:
+            others = waiting.get(cid)
+            waiting[cid] = alone if others is None else (*others, subscription)
+
+    def unsubscribe(self, subscription: Subscription, cids: Iterable[CID]) -> None:
+        for cid in cids:
+            left = tuple(other for other in self._waiting.get(cid, ()) if other is not subscription)
+            if left:
+                self._waiting[cid] = left
+            else:
+                self._waiting.pop(cid, None)
+
+    def publish(self, blocks: Iterable[Block]) -> tuple[dict[Subscription, list[Block]], list[Block]]:
+        """Blocks by who waited for them, and those nobody waited for; nobody waits for them any more."""
+        waiting = self._waiting
+        found: dict[Subscription, list[Block]] = {}
+        unwanted: list[Block] = []
+        last: tuple[Subscription, ...] = ()
+        bucket: list[Block] = []
+        for block in blocks:
+            subscriptions = waiting.pop(block.cid, None)
+            if subscriptions is None:
+                unwanted.append(block)
+            elif subscriptions is last:
+                bucket.append(block)
+            else:
+                for subscription in subscriptions:
+                    bucket = found.setdefault(subscription, [])
+                    bucket.append(block)
+                last = subscriptions if len(subscriptions) == 1 else ()
+        return found, unwanted

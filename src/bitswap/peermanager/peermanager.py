@@ -1,0 +1,190 @@
+"""Connected peers and their message queues, and which of them were asked for a CID.
+
+Stands between sessions, which say what they want of whom, and the driver, which pulls one message a peer. A
+want that two sessions have in common is on the wire once, and is cancelled when the last of them has lost
+interest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from bitswap.cid import CID
+from bitswap.deadlines import Deadlines
+from bitswap.message import Message
+from bitswap.messagequeue import Ask, MessageQueue
+from bitswap.network.interface import Peer
+from bitswap.options import ClientOptions
+
+
+class Outgoing(NamedTuple):
+    """A message to send, and the queue to tell how that went."""
+
+    peer: Peer
+    message: Message
+    queue: MessageQueue
+
+
+class PeerManager:
+    """One MessageQueue a connected peer (boxo PeerManager and peerWantManager)."""
+
+    def __init__(self, options: ClientOptions, deadlines: Deadlines[object]) -> None:
+        self._options = options
+        self._deadlines = deadlines
+        self._queues: dict[Peer, MessageQueue] = {}
+        # A tuple is shared by all CIDs that only one peer was asked for, which is nearly all of them.
+        self._asked: dict[CID, tuple[MessageQueue, ...]] = {}
+        self._alone: dict[Peer, tuple[MessageQueue, ...]] = {}
+        self._touched: dict[Peer, MessageQueue] = {}
+
+    # -- connections
+
+    def connected(self, peer: Peer, *, supports_have: bool = True) -> bool:
+        """Make a queue for `peer`; False if it has one."""
+        if peer in self._queues:
+            self._queues[peer].set_have_support(supports_have)
+            return False
+        queue = MessageQueue(peer, self._options, supports_have=supports_have)
+        self._queues[peer] = queue
+        self._alone[peer] = (queue,)
+        return True
+
+    def disconnected(self, peer: Peer) -> MessageQueue | None:
+        """Forget the queue of `peer` with all that it holds, and return it; None if there is none."""
+        queue = self._queues.pop(peer, None)
+        if queue is None:
+            return None
+        del self._alone[peer]
+        self._touched.pop(peer, None)
+        self._deadlines.remove(queue)
+        for cid in queue.cids():
+            left = tuple(other for other in self._asked.get(cid, ()) if other is not queue)
+            if left:
+                self._asked[cid] = left
+            else:
+                self._asked.pop(cid, None)
+        return queue
+
+    def peers(self) -> Sequence[Peer]:
+        return list(self._queues)
+
+    def __contains__(self, peer: object) -> bool:
+        return peer in self._queues
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    def queue(self, peer: Peer) -> MessageQueue | None:
+        return self._queues.get(peer)
+
+    # -- wants
+
+    def want_blocks(self, peer: Peer, asks: Sequence[Ask]) -> bool:
+        """Ask `peer` for blocks; False if it is not connected."""
+        queue = self._queues.get(peer)
+        if queue is None:
+            return False
+        queue.want_blocks(asks)
+        self._note(queue, asks)
+        return True
+
+    def want_haves(self, peer: Peer, asks: Sequence[Ask], *, dont_have: bool) -> bool:
+        """Ask `peer` what it has, with `dont_have` for a no as well; False if it is not connected."""
+        queue = self._queues.get(peer)
+        if queue is None:
+            return False
+        queue.want_haves(asks, dont_have=dont_have)
+        self._note(queue, asks)
+        return True
+
+    def _note(self, queue: MessageQueue, asks: Sequence[Ask]) -> None:
+        self._touched[queue.peer] = queue
+        asked, alone = self._asked, self._alone[queue.peer]
+        for cid, _ in asks:
+            others = asked.get(cid)
+            if others is None:
+                asked[cid] = alone
+            elif queue not in others:
+                asked[cid] = (*others, queue)
+
+    def cancel(self, cids: Iterable[CID], now: float) -> None:
+        """Nobody wants these any more; everybody who was asked is told."""
+        lists: dict[MessageQueue, list[CID]] = {}
+        for cid in cids:
+            for queue in self._asked.pop(cid, ()):
+                lists.setdefault(queue, []).append(cid)
+        self._cancel_at(lists, now)
+
+    def settled(self, cids: Iterable[CID], peer: Peer | None, now: float) -> list[CID]:
+        """The blocks came, from `peer` unless it is None; returns those that others may still send as well.
+
+        `peer` needs no cancel at once, because it has answered; everybody else who was asked gets one.
+        """
+        asked = self._asked
+        own = self._alone.get(peer) if peer is not None else None
+        shared: list[CID] = []
+        lists: dict[MessageQueue, list[CID]] = {}
+        for cid in cids:
+            queues = asked.pop(cid, None)
+            if queues is None or queues is own:
+                continue
+            for queue in queues:
+                if queue.peer != peer:
+                    lists.setdefault(queue, []).append(cid)
+            shared.append(cid)
+        self._cancel_at(lists, now)
+        return shared
+
+    def _cancel_at(self, lists: dict[MessageQueue, list[CID]], now: float) -> None:
+        for queue, cids in lists.items():
+            queue.cancel(cids, now)
+            self.touch(queue)
+
+    def received(
+        self, peer: Peer, blocks: Sequence[CID], haves: Sequence[CID], dont_haves: Sequence[CID], now: float
+    ) -> None:
+        """`peer` answered; its next wants may flow."""
+        queue = self._queues.get(peer)
+        if queue is not None:
+            queue.received(blocks, haves, dont_haves, now)
+            self._touched[peer] = queue
+
+    def wantlist(self) -> list[CID]:
+        """Every CID that somebody was asked for."""
+        return list(self._asked)
+
+    def asked_of(self, cid: CID) -> dict[Peer, str]:
+        """Who was asked for `cid`, and what became of that, in words."""
+        found = {queue.peer: queue.state(cid) for queue in self._asked.get(cid, ())}
+        return {peer: state for peer, state in found.items() if state is not None}
+
+    # -- messages
+
+    def touch(self, queue: MessageQueue) -> None:
+        """Something changed by which `queue` may have a message."""
+        if self._queues.get(queue.peer) is queue:
+            self._touched[queue.peer] = queue
+
+    def outgoing(self, now: float) -> list[Outgoing]:
+        """One message for everybody who is to be told something and has none under way."""
+        if not self._touched:
+            return []
+        touched, self._touched = self._touched, {}
+        messages: list[Outgoing] = []
+        for queue in touched.values():
+            message = queue.next_message(now)
+            if message is not None:
+                messages.append(Outgoing(queue.peer, message, queue))
+            self._deadlines.at(queue, queue.next_deadline())
+        return messages
+
+    def message_sent(self, queue: MessageQueue, now: float) -> None:
+        queue.message_sent(now)
+        self.touch(queue)
+
+    def message_failed(self, queue: MessageQueue, now: float) -> bool:
+        """The message was not sent; True if that was once too often and the peer is still there."""
+        failed = queue.message_failed(now)
+        self.touch(queue)
+        return failed and self._queues.get(queue.peer) is queue

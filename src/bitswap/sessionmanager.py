@@ -1,0 +1,276 @@
+"""All sessions, and who in them waits for what (boxo SessionManager and SessionInterestManager).
+
+Wants are counted per request: a CID leaves a session with the last request of that session for it, and leaves
+the peers with the last session.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+from bitswap.block import Block
+from bitswap.cid import CID
+from bitswap.deadlines import Deadlines
+from bitswap.network.interface import Peer
+from bitswap.notifications import Notifications, Subscription
+from bitswap.options import ClientOptions
+from bitswap.peermanager import PeerManager
+from bitswap.presence import BlockPresence
+from bitswap.session import Session
+
+
+class Received(NamedTuple):
+    """The blocks of a message: wanted; sent by more than one peer; asked of nobody, or long ago."""
+
+    wanted: list[Block]
+    duplicates: list[Block]
+    unwanted: list[Block]
+
+
+class SessionManager:
+    """Makes sessions, and takes to each what concerns it. Not shared between threads; `now` is in seconds."""
+
+    def __init__(self, peers: PeerManager, deadlines: Deadlines[object], options: ClientOptions) -> None:
+        self._peers = peers
+        self._deadlines = deadlines
+        self._options = options
+        self._presence = BlockPresence()
+        self._waiting = Notifications()
+        self._sessions: dict[Session, dict[Subscription, None]] = {}
+        # Received CIDs that others were asked for too, and whose they were.
+        self._remembered: OrderedDict[CID, tuple[Session, ...]] = OrderedDict()
+        self._made = 0
+        self._woken: dict[Subscription, None] = {}
+
+    # -- sessions and requests
+
+    def new_session(self, named: Iterable[Peer] | None, broadcast: bool) -> Session:
+        """A session; `named` peers are asked first, and nobody else without `broadcast`."""
+        self._made += 1
+        session = Session(
+            self._made,
+            self._peers,
+            self._presence,
+            self._deadlines,
+            self._options,
+            named=named,
+            broadcast=broadcast,
+        )
+        self._sessions[session] = {}
+        return session
+
+    def close_session(self, session: Session, now: float) -> None:
+        """End every request of the session and forget it; a second call does nothing."""
+        session.closed = True
+        for subscription in self._sessions.pop(session, {}):
+            self._end(subscription, now)
+        self._deadlines.remove(session)
+
+    def subscribe(self, session: Session, owner: object = None) -> Subscription:
+        """A new request, which wants nothing yet; closed from the start if the session is."""
+        subscription = Subscription(session, self._options, owner)
+        if session.closed:
+            subscription.closed = True
+        else:
+            self._sessions[session][subscription] = None
+        return subscription
+
+    def close(self, subscription: Subscription, now: float) -> None:
+        """End a request; a second call does nothing."""
+        self._sessions.get(subscription.session, {}).pop(subscription, None)
+        self._end(subscription, now)
+
+    def _end(self, subscription: Subscription, now: float) -> None:
+        if subscription.closed:
+            return
+        self.cancel(subscription, list(chain(subscription.active, subscription.waiting)), now)
+        subscription.closed = True
+        subscription.ready.clear()
+        self._woken[subscription] = None
+
+    def close_all(self, now: float) -> None:
+        for session in list(self._sessions):
+            self.close_session(session, now)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    # -- wants
+
+    def want(self, subscription: Subscription, cids: Iterable[CID], now: float) -> None:
+        """Want these for the request, as far as its window allows; the others follow as blocks are taken."""
+        if not subscription.closed:
+            self._activate(subscription, subscription.add(cids), now)
+
+    def flow(self, subscription: Subscription, now: float) -> None:
+        """Blocks were taken: go on with wants that wait for a place in the window."""
+        if subscription.waiting and not subscription.closed:
+            self._activate(subscription, subscription.flow(), now)
+
+    def _activate(self, subscription: Subscription, cids: list[CID], now: float) -> None:
+        if not cids:
+            return
+        session = subscription.session
+        self._waiting.subscribe(subscription, cids)
+        known = session.wants.all
+        session.add([cid for cid in cids if cid not in known] if known else cids, now)
+        self._tell_failures(session, now)
+
+    def cancel(self, subscription: Subscription, cids: Iterable[CID], now: float) -> None:
+        """The request does not want these any more; others that want them keep them."""
+        dropped = subscription.remove(cids)
+        if not dropped:
+            return
+        self._waiting.unsubscribe(subscription, dropped)
+        self._drop(subscription.session, dropped, now)
+
+    def _drop(self, session: Session, cids: Sequence[CID], now: float) -> None:
+        """Take what no request of the session wants out of it, and what nobody wants from the peers."""
+        left: list[CID] = []
+        nobodys: list[CID] = []
+        for cid in cids:
+            others = self._waiting.of(cid)
+            if not others:
+                nobodys.append(cid)
+                left.append(cid)
+            elif not any(other.session is session for other in others):
+                left.append(cid)
+        self._peers.cancel(nobodys, now)
+        self._presence.forget(nobodys)
+        session.cancel(left, now)
+        self._tell_failures(session, now)
+
+    # -- what peers say
+
+    def blocks_received(self, peer: Peer | None, blocks: Sequence[Block], now: float) -> Received:
+        """Hand blocks to whoever waits for them; `peer` is None for blocks that this node added itself."""
+        found, others = self._waiting.publish(blocks)
+        sessions: dict[Session, dict[CID, int]] = {}
+        total: dict[CID, Block] = {}
+        for subscription, mine in found.items():
+            cids = [block.cid for block in mine]
+            sizes = [len(block.data) for block in mine]
+            subscription.deliver(mine, cids, sum(sizes))
+            self._woken[subscription] = None
+            sessions.setdefault(subscription.session, {}).update(zip(cids, sizes, strict=True))
+            total.update(zip(cids, mine, strict=True))
+        if total:
+            self._settle(peer, total, sessions, now)
+        duplicates, unwanted = self._sort_out(peer, others) if others else ([], [])
+        return Received(list(total.values()), duplicates, unwanted)
+
+    def _settle(
+        self, peer: Peer | None, blocks: dict[CID, Block], sessions: dict[Session, dict[CID, int]], now: float
+    ) -> None:
+        for cid in self._peers.settled(blocks, peer, now):
+            self._remembered[cid] = tuple(session for session, cids in sessions.items() if cid in cids)
+            self._remembered.move_to_end(cid)
+        while len(self._remembered) > self._options.max_remembered:
+            self._remembered.popitem(last=False)
+        self._presence.forget(blocks)
+        for session, sizes in sessions.items():
+            session.blocks_received(peer, list(sizes), sum(sizes.values()), now)
+            self._tell_failures(session, now)
+
+    def _sort_out(self, peer: Peer | None, blocks: Sequence[Block]) -> tuple[list[Block], list[Block]]:
+        """Blocks that nobody waits for: those that came twice, and the others."""
+        duplicates: list[Block] = []
+        unwanted: list[Block] = []
+        for block in blocks:
+            sessions = self._remembered.get(block.cid)
+            if sessions is None or peer is None:
+                unwanted.append(block)
+                continue
+            duplicates.append(block)
+            for session in sessions:
+                session.duplicates += 1
+                member = session.peers.statistics().get(peer)
+                if member is not None:
+                    member.duplicates += 1
+        return duplicates, unwanted
+
+    def answers_received(
+        self, peer: Peer, haves: Sequence[CID], dont_haves: Sequence[CID], now: float
+    ) -> None:
+        """Take HAVEs and DONT_HAVEs to every session that wants those blocks."""
+        waiting = self._waiting
+        haves = [cid for cid in haves if cid in waiting]
+        dont_haves = [cid for cid in dont_haves if cid in waiting]
+        self._presence.received(peer, haves, dont_haves)
+        sessions: dict[Session, tuple[dict[CID, None], dict[CID, None]]] = {}
+        for place, cids in enumerate((haves, dont_haves)):
+            for cid in cids:
+                for subscription in waiting.of(cid):
+                    sessions.setdefault(subscription.session, ({}, {}))[place][cid] = None
+        for session, (has, lacks) in sessions.items():
+            session.answers_received(peer, has, lacks, now)
+            self._tell_failures(session, now)
+
+    def silent(self, peer: Peer, cids: Sequence[CID], reason: str, now: float) -> None:
+        """`peer` has not answered these in time."""
+        sessions: dict[Session, dict[CID, None]] = {}
+        for cid in cids:
+            for subscription in self._waiting.of(cid):
+                sessions.setdefault(subscription.session, {})[cid] = None
+        for session, mine in sessions.items():
+            session.silent(peer, mine, reason, now)
+            self._tell_failures(session, now)
+
+    # -- connections
+
+    def peer_connected(self, peer: Peer, now: float) -> None:
+        self._for_each(lambda session: session.peer_connected(peer, now), now)
+
+    def peer_disconnected(self, peer: Peer, reason: str, now: float) -> None:
+        self._presence.forget_peer(peer)
+        self._for_each(lambda session: session.peer_disconnected(peer, reason, now), now)
+
+    def on_deadline(self, session: Session, now: float) -> None:
+        """It is time for another round of `session`."""
+        session.on_deadline(now)
+        self._tell_failures(session, now)
+
+    def _for_each(self, tell: Callable[[Session], None], now: float) -> None:
+        for session in list(self._sessions):
+            tell(session)
+            self._tell_failures(session, now)
+
+    # -- what came of it
+
+    def _tell_failures(self, session: Session, now: float) -> None:
+        """Tell the requests of the session which wants it has given up."""
+        while session.failures:
+            failures, session.failures = session.failures, []
+            for failure in failures:
+                for subscription in self._waiting.of(failure.cid):
+                    if subscription.session is session:
+                        self._waiting.unsubscribe(subscription, [failure.cid])
+                        subscription.fail(failure)
+                        self._woken[subscription] = None
+            self._drop(session, [failure.cid for failure in failures], now)
+
+    def woken(self) -> list[Subscription]:
+        """The requests that something has come for since the last call."""
+        if not self._woken:
+            return []
+        woken, self._woken = self._woken, {}
+        return list(woken)
+
+    def reasons(self, cid: CID) -> dict[Peer, str]:
+        """Why each peer has not sent `cid` so far, over all sessions that want it."""
+        found: dict[Peer, str] = {}
+        for subscription in self._waiting.of(cid):
+            want = subscription.session.wants.all.get(cid)
+            if want is not None:
+                found.update(subscription.session.reasons(want))
+        return found
+
+    def is_wanted(self, cid: CID) -> bool:
+        return cid in self._waiting
+
+    def wanted(self) -> list[CID]:
+        """Every CID that some request waits for."""
+        return list(self._waiting)

@@ -1,0 +1,144 @@
+"""The peers of one session: how fast they are, what each may be asked for (boxo SessionPeerManager)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import ceil
+
+from bitswap.network.interface import Peer
+from bitswap.options import ClientOptions
+
+_KEPT = 0.9
+"""What remains of the old measure after a message; some twenty messages back hardly count."""
+
+
+class SessionPeer:
+    """A peer as one session sees it; counts are of want-blocks and blocks of this session only."""
+
+    __slots__ = (
+        "_blocks",
+        "_busy",
+        "_since",
+        "blocks",
+        "bytes",
+        "denials",
+        "duplicates",
+        "limit",
+        "outstanding",
+        "peer",
+        "silences",
+    )
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.outstanding = 0
+        self.limit = 0
+        """How many wants it may have outstanding; set by `SessionPeerManager.share`."""
+        self.blocks = 0
+        self.bytes = 0
+        self.duplicates = 0
+        self.denials = 0
+        """DONT_HAVEs in a row."""
+        self.silences = 0
+        """Times in a row that it left wants without an answer."""
+        self._since = 0.0
+        self._busy = 0.0
+        self._blocks = 0.0
+
+    def asked(self, count: int, now: float) -> None:
+        if not self.outstanding:
+            self._since = now
+        self.outstanding += count
+
+    def delivered(self, count: int, size: int, now: float) -> None:
+        """`count` blocks of together `size` bytes came that the session wanted."""
+        self.blocks += count
+        self.bytes += size
+        self.denials = self.silences = 0
+        self._blocks = self._blocks * _KEPT + count
+        self._busy = self._busy * _KEPT + (now - self._since)
+        self._since = now
+
+    @property
+    def speed(self) -> float | None:
+        """Blocks a second while it had something to do, or None before the first block."""
+        if not self.blocks:
+            return None
+        return self._blocks / max(self._busy, 1e-6)
+
+
+class SessionPeerManager:
+    """The peers that a session asks. `named`: those given by the caller, the only ones asked unprompted."""
+
+    def __init__(self, options: ClientOptions, named: Iterable[Peer] | None) -> None:
+        self._options = options
+        self._peers: dict[Peer, SessionPeer] = {}
+        # Those who left as well, for the statistics and in case they come back; the oldest of them are
+        # dropped.
+        self._known: dict[Peer, SessionPeer] = {}
+        self.named: tuple[Peer, ...] | None = None if named is None else tuple(dict.fromkeys(named))
+        self.lost: dict[Peer, str] = {}
+        """Why peers of the session are gone."""
+
+    def __len__(self) -> int:
+        return len(self._peers)
+
+    def __contains__(self, peer: object) -> bool:
+        return peer in self._peers
+
+    def get(self, peer: Peer) -> SessionPeer | None:
+        return self._peers.get(peer)
+
+    def add(self, peer: Peer) -> SessionPeer:
+        """The session peer for a connected `peer`, new unless it is one."""
+        found = self._peers.get(peer)
+        if found is None:
+            found = self._known.setdefault(peer, SessionPeer(peer))
+            found.outstanding = found.denials = found.silences = 0
+            self._peers[peer] = found
+            self.lost.pop(peer, None)
+            if len(self._known) > self._options.max_peer_records:
+                self._drop_oldest()
+        return found
+
+    def _drop_oldest(self) -> None:
+        gone = next((peer for peer in self._known if peer not in self._peers), None)
+        if gone is not None:
+            del self._known[gone]
+        gone = next((peer for peer in self.lost if not self.named or peer not in self.named), None)
+        if gone is not None:
+            del self.lost[gone]
+
+    def remove(self, peer: Peer, reason: str | None = None) -> SessionPeer | None:
+        """What it was, None if it was none; `reason` says why it is gone if it is."""
+        if reason is not None and (peer in self._peers or (self.named and peer in self.named)):
+            self.lost[peer] = reason
+        return self._peers.pop(peer, None)
+
+    def candidates(self) -> Sequence[SessionPeer]:
+        return list(self._peers.values())
+
+    def statistics(self) -> dict[Peer, SessionPeer]:
+        """Everybody who was ever asked, whether it is there or not."""
+        return dict(self._known)
+
+    def share(self) -> Sequence[SessionPeer]:
+        """Set everybody's limit and return all of them.
+
+        One peer alone may have everything. Several share by their measured speed, so that a slow one does not
+        sit on wants that a fast one could have answered; before that, each gets a first window.
+        """
+        options = self._options
+        peers = self.candidates()
+        if len(peers) == 1:
+            peers[0].limit = options.max_outstanding_wants
+            return peers
+        speeds = [peer.speed for peer in peers]
+        fastest = max((speed for speed in speeds if speed is not None), default=None)
+        for peer, speed in zip(peers, speeds, strict=True):
+            if speed is None or fastest is None:
+                peer.limit = options.initial_window
+            else:
+                wanted = ceil(options.max_outstanding_wants * speed / fastest)
+                peer.limit = max(wanted, options.min_window)
+        return peers
