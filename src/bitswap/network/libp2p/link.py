@@ -117,9 +117,14 @@ class Link:
         self._owner.link_stream(self, stream)
 
     def pong_received(self, value: int) -> None:
-        if self._probe is not None and self._probe[0] == value:
-            seconds = self.reactor.now() - self._probe[1]
-            self._probe = None
+        if self._probe is None or self._probe[0] != value:
+            return
+        seconds = self.reactor.now() - self._probe[1]
+        self._probe = None
+        if value == 1:
+            # The first one has the end of the peer's handshake in it.
+            self.probe()
+        else:
             self._owner.link_round_trip(self, seconds)
 
     def go_away_received(self, code: int) -> None:

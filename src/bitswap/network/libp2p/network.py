@@ -1,4 +1,4 @@
-"""`Libp2pNetwork`: Bitswap over libp2p, for real nodes. The calls of any thread are carried to the reactor's."""
+"""`Libp2pNetwork`: Bitswap over libp2p. The calls of any thread are carried to the reactor's thread."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Libp2pNetwork:
         options: NetworkOptions | None = None,
         protocols: Sequence[str] = PROTOCOLS,
     ) -> None:
-        """`listen` are multiaddrs such as /ip4/0.0.0.0/tcp/4001 (port 0: any); `identity` a key, or the path of a
-        key file that is made when missing; `security` in order of preference. Raises UsageError."""
+        """`listen` are multiaddrs such as /ip4/0.0.0.0/tcp/4001 (port 0: any); `identity` a key, or the path of
+        a key file that is made when missing; `security` in order of preference. Raises UsageError."""
         if isinstance(listen, str) or isinstance(security, str):
             raise UsageError("listen and security take lists")
         self.options = options or NetworkOptions()

@@ -20,6 +20,8 @@ from bitswap.network.libp2p.timers import Timer, Timers
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 
+_CALLS_A_TURN = 1000
+
 _log = logging.getLogger("bitswap.network")
 
 
@@ -180,8 +182,11 @@ class Reactor:
         self._awake = False
 
     def _run_calls(self) -> None:
+        """Run what was called; also what these calls call, so that many small sends share one write."""
         calls = self._calls
-        for _ in range(len(calls)):
+        for _ in range(_CALLS_A_TURN):
+            if not calls:
+                return
             self._guarded(calls.popleft())
 
     def _guarded(self, callback: Callable[[], None]) -> None:
