@@ -103,5 +103,5 @@ class ChannelFactory(Protocol):
     """`tls_channel` and `noise_channel`: a new channel; the initiator is the side that dialled."""
 
     def __call__(
-        self, identity: PeerIdentity, *, initiator: bool, expected_peer: str | None
+        self, identity: PeerIdentity, *, initiator: bool, expected_peer: str | None, max_handshake: int = ...
     ) -> SecureChannel: ...

@@ -283,11 +283,12 @@ def _context(identity: PeerIdentity) -> SSL.Context:
     context = _contexts.get(identity)
     if context is None:
         certificate, key = make_certificate(identity)
-        context = _contexts[identity] = _new_context(certificate, key)
+        context = _contexts[identity] = new_context(certificate, key)
     return context
 
 
-def _new_context(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> SSL.Context:
+def new_context(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> SSL.Context:
+    """An OpenSSL context with the rules of libp2p that presents `certificate`."""
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_3_VERSION)
     context.use_certificate(certificate)
