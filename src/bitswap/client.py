@@ -279,6 +279,13 @@ class Client(Fetcher):
         self._do(work)
         return blocks, waiter
 
+    def _wake(self, waiters: list[threading.Lock]) -> None:
+        with self._lock:
+            woken = list(waiters)
+            waiters.clear()
+        for waiter in woken:
+            waiter.release()
+
     def _check_missing(self, subscription: Subscription) -> None:
         """Raise NotFound once nothing is left to wait for, or too much is missing already."""
         missing = subscription.missing
@@ -302,14 +309,24 @@ class Client(Fetcher):
         told = describe(missing, reasons) if reasons else f"{describe(missing, {})}: no peer to ask"
         return Timeout(f"nothing came in {limit:g} s: {told}", missing=missing, reasons=reasons)
 
-    def _cancel(self, subscription: Subscription, cids: Sequence[CID]) -> None:
+    def _poll(self, subscription: Subscription) -> list[Block]:
         with self._lock:
-            if self._closed:
-                return
+            self._check_open(subscription)
             now = self._clock.now()
-            self._machine.cancel(subscription, cids, now)
+            blocks = self._machine.take(subscription, now)
             work = self._work(now)
         self._do(work)
+        return blocks
+
+    def _cancel(self, subscription: Subscription, cids: Sequence[CID]) -> list[CID]:
+        with self._lock:
+            if self._closed:
+                return []
+            now = self._clock.now()
+            dropped = self._machine.cancel(subscription, cids, now)
+            work = self._work(now)
+        self._do(work)
+        return dropped
 
     def _close_getter(self, subscription: Subscription) -> None:
         with self._lock:

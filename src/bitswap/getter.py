@@ -123,6 +123,7 @@ class Getter:
         self._timeout = timeout
         self._alone = alone
         self._waiters: list[threading.Lock] = []
+        self._interrupted = False
         subscription.owner = self
 
     @property
@@ -154,9 +155,26 @@ class Getter:
             while not waiter.acquire(timeout=_nap(deadline)):
                 if deadline is not None and time.monotonic() >= deadline:
                     raise self._client._timed_out(self._subscription, limit)
+            if self._interrupted:
+                self._interrupted = False
+                return []
+
+    def interrupt(self) -> None:
+        """Let a `take` that waits return nothing, so that its caller can look elsewhere."""
+        if self._waiters:
+            self._interrupted = True
+            self._client._wake(self._waiters)
+
+    def poll(self) -> list[Block]:
+        """What has come so far, without waiting; raises Closed only."""
+        return self._client._poll(self._subscription)
 
     def cancel(self, cids: Iterable[AnyCid]) -> None:
-        self._client._cancel(self._subscription, [to_cid(cid) for cid in cids])
+        self.withdraw([to_cid(cid) for cid in cids])
+
+    def withdraw(self, cids: Iterable[CID]) -> list[CID]:
+        """Stop wanting these; returns those that were outstanding, so that none of them will be taken."""
+        return self._client._cancel(self._subscription, list(cids))
 
     def close(self) -> None:
         if self._alone:

@@ -108,16 +108,17 @@ class Subscription:
         self.active.update(now)
         return now
 
-    def remove(self, cids: Iterable[CID]) -> list[CID]:
-        """Stop wanting these; returns those that the session was asked for."""
-        dropped: list[CID] = []
+    def remove(self, cids: Iterable[CID]) -> tuple[list[CID], list[CID]]:
+        """Stop wanting these; returns those that the session was asked for, and those it was not yet."""
+        asked: list[CID] = []
+        unasked: list[CID] = []
         for cid in cids:
             if cid in self.active:
                 self.active.discard(cid)
-                dropped.append(cid)
-            else:
-                self.waiting.pop(cid, None)
-        return dropped
+                asked.append(cid)
+            elif self.waiting.pop(cid, self) is None:
+                unasked.append(cid)
+        return asked, unasked
 
     def deliver(self, blocks: Sequence[Block], cids: Sequence[CID], size: int) -> None:
         """Blocks of together `size` bytes came; they are in `active`."""

@@ -119,13 +119,17 @@ class SessionManager:
         session.add([cid for cid in cids if cid not in known] if known else cids, now)
         self._tell_failures(session, now)
 
-    def cancel(self, subscription: Subscription, cids: Iterable[CID], now: float) -> None:
-        """The request does not want these any more; others that want them keep them."""
-        dropped = subscription.remove(cids)
-        if not dropped:
-            return
-        self._waiting.unsubscribe(subscription, dropped)
-        self._drop(subscription.session, dropped, now)
+    def cancel(self, subscription: Subscription, cids: Iterable[CID], now: float) -> list[CID]:
+        """The request does not want these any more; others keep them. Returns those that were outstanding."""
+        dropped, unasked = subscription.remove(cids)
+        if dropped:
+            self._waiting.unsubscribe(subscription, dropped)
+            self._drop(subscription.session, dropped, now)
+            self.flow(subscription, now)
+        if not subscription.outstanding:
+            # Somebody may be waiting for what will not come any more.
+            self._woken[subscription] = None
+        return dropped + unasked
 
     def _drop(self, session: Session, cids: Sequence[CID], now: float) -> None:
         """Take what no request of the session wants out of it, and what nobody wants from the peers."""

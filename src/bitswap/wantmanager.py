@@ -109,8 +109,9 @@ class WantManager:
     def want(self, subscription: Subscription, cids: Iterable[CID], now: float) -> None:
         self._sessions.want(subscription, cids, now)
 
-    def cancel(self, subscription: Subscription, cids: Iterable[CID], now: float) -> None:
-        self._sessions.cancel(subscription, cids, now)
+    def cancel(self, subscription: Subscription, cids: Iterable[CID], now: float) -> list[CID]:
+        """Stop wanting these; returns those that were outstanding."""
+        return self._sessions.cancel(subscription, cids, now)
 
     def take(self, subscription: Subscription, now: float) -> list[Block]:
         """The blocks that have come for a request, in order of arrival; makes room for its next wants."""

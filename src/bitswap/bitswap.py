@@ -1,0 +1,241 @@
+"""A Bitswap node: both halves over one network and one store (boxo Bitswap and its block service)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from bitswap.block import Block
+from bitswap.cid import CID
+from bitswap.client import Client, ClientSession, Explanation, SessionStat
+from bitswap.decision.score_ledger import Receipt
+from bitswap.errors import BitswapError, NotFound
+from bitswap.getter import AnyCid, Fetcher, is_identity, to_cid
+from bitswap.network.interface import Network, Peer
+from bitswap.options import Options
+from bitswap.server import Server
+from bitswap.stat import Stat
+from bitswap.storedgetter import StoredGetter
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from bitswap.blockstore.interface import Blockstore
+    from bitswap.clock import Clock
+    from bitswap.message import Message
+    from bitswap.tracer import Tracer
+
+
+class Bitswap(Fetcher):
+    """Fetches blocks from peers and serves them to peers, from the moment it is made until `close`.
+
+    What is in the store is not asked for, and what was fetched is put there. The network is closed with the
+    node; the store is flushed, and stays the caller's. Every method is safe from any thread. `tracer` sees
+    every message.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        store: Blockstore,
+        options: Options | None = None,
+        *,
+        clock: Clock | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self.network = network
+        self.store = store
+        self.options = options or Options()
+        self.client = Client(
+            network, self.options.client, clock=clock, tracer=tracer, have_many=store.has_many
+        )
+        self.server: Server | None = None
+        if self.options.server.enabled:
+            self.server = Server(network, store, self.options.server, clock=clock, tracer=tracer)
+        self._generation = 0
+        try:
+            network.start(self)
+        except BaseException:
+            self.close()
+            raise
+
+    # -- fetching
+
+    def getter(self, timeout: float | None = None) -> StoredGetter:
+        """A request to fill and empty at will, in a session of its own."""
+        return StoredGetter(self, self.client.getter(timeout), self.options.client)
+
+    def get_block(self, cid: AnyCid, timeout: float | None = None) -> Block:
+        """One block, from the store or from peers.
+
+        Raises InvalidCid; Timeout after `timeout` seconds (None: waits for ever); Closed.
+        """
+        return self._stored(cid) or super().get_block(cid, timeout)
+
+    def new_session(self, peers: Iterable[Peer] | None = None, *, broadcast: bool = True) -> BitswapSession:
+        """Wants that belong together, so that the peers that had one block are asked for the next.
+
+        `peers` (ids) are asked before anybody else; with `broadcast=False` nobody else ever is, and what none
+        of them has fails with NotFound. Raises UsageError, Closed.
+        """
+        return BitswapSession(self, self.client.new_session(peers, broadcast=broadcast))
+
+    def _stored(self, cid: AnyCid) -> Block | None:
+        wanted = to_cid(cid)
+        if is_identity(wanted):
+            return Block(wanted, wanted.digest)
+        try:
+            return self.store.get(wanted)
+        except NotFound:
+            return None
+
+    # -- adding
+
+    def add_block(self, block: Block) -> None:
+        """Store a block and give it to everybody who waits for it, here and elsewhere."""
+        self.add_blocks([block])
+
+    def add_blocks(self, blocks: Iterable[Block]) -> None:
+        """Store blocks, a slice at a time, and give them to everybody who waits for them."""
+        source = iter(blocks)
+        while part := list(islice(source, self.options.client.lookup_slice)):
+            self.store.put_many(part)
+            self.notify_new_blocks(part)
+
+    def notify_new_blocks(self, blocks: Iterable[Block]) -> None:
+        """These blocks were put into the store: give them to everybody who waits for them."""
+        new = list(blocks)
+        self._generation += 1
+        self.client.notify_new_blocks(new)
+        if self.server is not None:
+            self.server.notify_new_blocks(new)
+
+    @property
+    def generation(self) -> int:
+        """Differs after blocks were put into the store from before."""
+        return self._generation
+
+    def keep(self, blocks: Sequence[Block]) -> None:
+        """Store fetched blocks and serve them to peers that wait for them."""
+        self.store.put_many(blocks)
+        self._generation += 1
+        if self.server is not None:
+            self.server.notify_new_blocks(blocks)
+
+    # -- peers
+
+    def connect(self, address: str, timeout: float | None = None) -> Peer:
+        """Dial a multiaddr, return the peer id; raises UsageError, RemoteError, Timeout, Closed."""
+        return self.network.connect(address, timeout)
+
+    def disconnect(self, peer: Peer) -> None:
+        """Close all connections to a peer."""
+        self.network.disconnect(peer)
+
+    def peers(self) -> list[Peer]:
+        """Everybody who is connected."""
+        return self.network.peers()
+
+    # -- reading
+
+    def stat(self) -> Stat:
+        """What both halves counted."""
+        return Stat.of(self.client.stat(), None if self.server is None else self.server.stat())
+
+    def wantlist(self) -> list[CID]:
+        """Every CID that this node waits for."""
+        return self.client.wantlist()
+
+    def wantlist_for_peer(self, peer: Peer) -> list[CID]:
+        """What `peer` waits for, as far as it told this node; of this node itself, its own wantlist."""
+        if peer == self.network.self_id:
+            return self.wantlist()
+        return [] if self.server is None else self.server.wantlist_for_peer(peer)
+
+    def ledger_for_peer(self, peer: Peer) -> Receipt:
+        """Bytes exchanged with a connected peer; all zero for others, and without a server."""
+        return Receipt(peer, 0.0, 0, 0, 0) if self.server is None else self.server.ledger_for_peer(peer)
+
+    def explain(self, cid: AnyCid) -> Explanation:
+        """Where a block stays: who was asked for it, and why it has not come. Raises InvalidCid."""
+        return self.client.explain(cid)
+
+    # -- what the network says (Receiver)
+
+    def peer_connected(self, peer: Peer) -> None:
+        self.client.peer_connected(peer)
+        if self.server is not None:
+            self.server.peer_connected(peer)
+
+    def peer_disconnected(self, peer: Peer, reason: BaseException | None) -> None:
+        self.client.peer_disconnected(peer, reason)
+        if self.server is not None:
+            self.server.peer_disconnected(peer, reason)
+
+    def message_received(self, peer: Peer, message: Message) -> None:
+        wanted = self.client.receive(peer, message)
+        if self.server is not None:
+            if wanted:
+                self.server.blocks_received(peer, wanted)
+            self.server.message_received(peer, message)
+
+    def receive_error(self, peer: Peer, error: BaseException) -> None:
+        self.client.receive_error(peer, error)
+        if self.server is not None:
+            self.server.receive_error(peer, error)
+
+    # -- life
+
+    def close(self) -> None:
+        """End every request with Closed, stop serving, close the network, flush the store. Idempotent."""
+        self.client.close()
+        if self.server is not None:
+            self.server.close()
+        self.network.close()
+        # The caller may have closed the store already.
+        with contextlib.suppress(BitswapError):
+            self.store.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class BitswapSession(Fetcher):
+    """A session of a node with a store; see `Bitswap.new_session`. A context manager."""
+
+    def __init__(self, node: Bitswap, session: ClientSession) -> None:
+        self._node = node
+        self._session = session
+
+    def getter(self, timeout: float | None = None) -> StoredGetter:
+        """A request within this session."""
+        return StoredGetter(self._node, self._session.getter(timeout), self._node.options.client)
+
+    def get_block(self, cid: AnyCid, timeout: float | None = None) -> Block:
+        """One block, from the store or from peers; raises as `Bitswap.get_block` does, and NotFound."""
+        return self._node._stored(cid) or super().get_block(cid, timeout)
+
+    @property
+    def stats(self) -> SessionStat:
+        """What came from peers; blocks from the store do not count."""
+        return self._session.stats
+
+    @property
+    def duplicates(self) -> int:
+        """Blocks that came once more after they had been received."""
+        return self._session.duplicates
+
+    def close(self) -> None:
+        """Cancel what the session still wants; a second call does nothing."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
