@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bitswap.network.libp2p.certificate import (
@@ -137,3 +139,21 @@ def test_any_bytes_are_an_extension_or_an_error(data: bytes) -> None:
     except CertificateError:
         return
     assert len(public_key) + len(signature) < len(data)
+
+
+@given(st.sampled_from(sorted(VALID)), st.data())
+def test_damaged_certificates_prove_nothing(kind: str, data: st.DataObject) -> None:
+    der = bytearray(bytes.fromhex(VALID[kind][0]))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(der) - 1))
+        der[at] ^= data.draw(st.integers(1, 255))
+    assume(der != bytes.fromhex(VALID[kind][0]))
+    with warnings.catch_warnings():
+        # The library announces what it will refuse one day.
+        warnings.simplefilter("ignore")
+        try:
+            certificate = x509.load_der_x509_certificate(bytes(der))
+        except (ValueError, x509.InvalidVersion):
+            return
+        with pytest.raises(CertificateError):
+            verify_certificate(certificate)

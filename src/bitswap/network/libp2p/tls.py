@@ -84,7 +84,8 @@ class _Verdict:
                 self.peer = verify_certificate(certificate.to_cryptography()).peer_id
             except HandshakeError as error:
                 self.error = error
-            except ValueError as error:
+            # Whatever parsers say to a stranger's bytes: nothing may escape into OpenSSL's callback.
+            except Exception as error:
                 self.error = CertificateError(f"the certificate cannot be read: {error}")
             else:
                 if self.expected not in (None, self.peer):
