@@ -14,7 +14,7 @@ from bitswap.errors import UsageError
 
 if TYPE_CHECKING:
     from bitswap.blockstore import Blockstore
-    from bitswap.dag.importer import Added
+    from bitswap.dag import Added
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
 
 def add_paths(args: argparse.Namespace, store: Blockstore) -> Iterator[tuple[str, Added]]:
     """Add args.paths one after the other; raises UsageError for a path that is not there."""
-    from bitswap.dag.importer import ImportOptions, add_path
+    from bitswap.dag import ImportOptions, add_path
 
     options = ImportOptions(
         chunk_size=args.chunk_size or ImportOptions.chunk_size,
