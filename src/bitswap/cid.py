@@ -6,7 +6,9 @@ Which texts and bytes are CIDs is as go-cid 0.6.2 has it (`Decode`, `Parse`, `Ca
 from __future__ import annotations
 
 import builtins
-from typing import NamedTuple
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 from bitswap import multibase, multihash, varint
 from bitswap.errors import InvalidCid, UsageError, WireError
@@ -21,6 +23,13 @@ _V0_HEAD = b"\x12\x20"
 _V0_PREFIX = b"\x00\x70\x12\x20"
 _V0_LENGTH = 34
 _SHOWN = 100  # characters of a bad text that an error repeats
+
+
+class _Decode:
+    """`CID.decode(text)` parses; a CID itself decodes as any `bytes` does."""
+
+    def __get__(self, cid: CID | None, owner: type[CID]) -> Callable[..., CID | str]:
+        return owner._decode if cid is None else functools.partial(bytes.decode, cid)
 
 
 class CID(bytes):
@@ -41,13 +50,20 @@ class CID(bytes):
 
     @classmethod
     def parse(cls, text: str) -> CID:
-        """As `decode`, of a text or of what stands in it after `/ipfs/` (up to the next `/ipfs/`)."""
+        """As `decode`, of a text or of what stands in it after `/ipfs/`, up to the next (go-cid `Parse`)."""
         parts = text.split("/ipfs/", 2)
-        return cls.decode(parts[1] if len(parts) > 1 else text)
+        return cls._decode(parts[1] if len(parts) > 1 else text)
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def decode(cls, text: str) -> CID:  # type: ignore[override]
+            """The CID of a text, a CIDv0 (Qm…) or multibase; raises InvalidCid (go-cid `Decode`)."""
+    else:
+        decode = _Decode()
 
     @classmethod
-    def decode(cls, text: str) -> CID:  # type: ignore[override]
-        """The CID of a text, a CIDv0 (Qm…) or multibase; raises InvalidCid (go-cid `Decode`)."""
+    def _decode(cls, text: str) -> CID:
         try:
             # Lengths are in UTF-8, so that one emoji is not too short.
             if len(text) < 2 and len(text.encode("utf-8", "surrogatepass")) < 2:
