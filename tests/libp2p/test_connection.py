@@ -174,9 +174,13 @@ def test_a_node_does_not_connect_to_itself(security: str) -> None:
 )
 def test_garbage_instead_of_a_negotiation_is_a_typed_error(garbage: bytes) -> None:
     right = Side(BOB, initiator=False, security=(TLS_ID,))
-    with pytest.raises(RemoteError):
+
+    def feed() -> None:
         right.feed(garbage)
         right.connection.receive_eof()
+
+    with pytest.raises(RemoteError):
+        feed()
     assert right.opened == 0
 
 

@@ -46,7 +46,7 @@ def test_calls_of_many_threads_all_arrive(reactor: Reactor) -> None:
 
     def caller(base: int) -> None:
         for number in range(500):
-            reactor.call(lambda: seen.append(base + number))
+            reactor.call(lambda number=number: seen.append(base + number))  # type: ignore[misc]
 
     threads = [threading.Thread(target=caller, args=(1000 * index,)) for index in range(8)]
     for thread in threads:
@@ -60,8 +60,11 @@ def test_calls_of_many_threads_all_arrive(reactor: Reactor) -> None:
 def test_a_call_that_raises_is_logged_and_harms_nobody(
     reactor: Reactor, caplog: pytest.LogCaptureFixture
 ) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
     with caplog.at_level(logging.ERROR, "bitswap.network"):
-        reactor.call(lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+        reactor.call(fail)
         ask(reactor)
     assert "ZeroDivisionError" in caplog.text
 
@@ -70,8 +73,12 @@ def test_timers_run_on_the_thread_in_order(reactor: Reactor) -> None:
     seen: list[str] = []
     done = threading.Event()
 
+    def second() -> None:
+        seen.append("second")
+        done.set()
+
     def arm() -> None:
-        reactor.later(0.02, lambda: (seen.append("second"), done.set()))  # type: ignore[arg-type, return-value]
+        reactor.later(0.02, second)
         reactor.later(0.01, lambda: seen.append(f"first {reactor.on_thread}"))
         reactor.later(0.015, lambda: seen.append("never")).cancel()
 
@@ -202,7 +209,11 @@ def test_it_sleeps_while_there_is_nothing_to_do() -> None:
     reactor = Reactor(read_buffer=64 * 1024, clock=clock)
     reactor.start()
     fired = threading.Event()
-    reactor.call(lambda: reactor.later(0.1, fired.set) and None)  # type: ignore[arg-type, return-value]
+
+    def arm() -> None:
+        reactor.later(0.1, fired.set)
+
+    reactor.call(arm)
     assert fired.wait(WAIT)
     reactor.stop()
     assert clock.reads < 30

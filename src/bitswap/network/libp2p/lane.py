@@ -56,6 +56,7 @@ class Lane:
         self._message: Message | None = None
         self._done: SendDone | None = None
         self._reopened = False
+        self._written = False
         self._ending = False
         self._watch: Timer | None = None
         self._taken = 0
@@ -65,7 +66,8 @@ class Lane:
         if self._done is not None:
             self.owner.call_done(done, UsageError("the message before is not sent yet"))
             return
-        self._message, self._done, self._reopened = message, done, False
+        self._message, self._done = message, done
+        self._reopened = self._written = False
         self._go()
 
     def close(self, error: BaseException) -> None:
@@ -92,6 +94,7 @@ class Lane:
             self._finish(RemoteError("the peer is not connected", peer=self._remote.id))
             return
         known = [name for name in self.owner.protocols if name in self._remote.protocols]
+        self._written = False
         self._optimistic = optimistic and bool(known)
         proposals = known[:1] if self._optimistic else self.owner.protocols
         negotiation = Negotiation.initiator(proposals, self._agreed, self._not_agreed)
@@ -112,7 +115,7 @@ class Lane:
         assert self._link is not None
         self._negotiation = None
         self.protocol = protocol
-        if self._optimistic:
+        if self._written:
             self._sent_if_drained()
         else:
             self._write()
@@ -142,6 +145,7 @@ class Lane:
             return
         for frame in frames:
             stream.write(frame)
+        self._written = True
         link.schedule_flush()
         self._start_watch()
         self._sent_if_drained()

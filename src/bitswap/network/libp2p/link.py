@@ -311,7 +311,7 @@ class Link:
         except RemoteError as broken:
             _log.debug("no good-bye to %r: %s", self, broken)
         _log.debug("%r closed: %s", self, error or "orderly")
-        Linger(self.reactor, self._sock, self._out, self.options.linger).start()
+        Linger(self.reactor, self._sock, self._out, self.options.linger if self._out else 0.0).start()
         self.connection.session.abort(error)
         self._owner.link_closed(self, error)
 

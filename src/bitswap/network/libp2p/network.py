@@ -49,8 +49,8 @@ class Libp2pNetwork:
         options: NetworkOptions | None = None,
         protocols: Sequence[str] = PROTOCOLS,
     ) -> None:
-        """`listen` are multiaddrs such as /ip4/0.0.0.0/tcp/4001 (port 0: any); `identity` a key, or the path of
-        a key file that is made when missing; `security` in order of preference. Raises UsageError."""
+        """`listen` are multiaddrs such as /ip4/0.0.0.0/tcp/4001 (port 0: any); `identity` a key, or the path
+        of a key file that is made when missing; `security` in order of preference. Raises UsageError."""
         if isinstance(listen, str) or isinstance(security, str):
             raise UsageError("listen and security take lists")
         self.options = options or NetworkOptions()

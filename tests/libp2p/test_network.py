@@ -1,0 +1,584 @@
+"""Two or more networks over real loopback TCP: messages, peers, order, pauses, ends."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from bitswap.block import Block
+from bitswap.errors import BitswapError, Closed, RemoteError, Timeout, UsageError
+from bitswap.message import Message
+from bitswap.network.interface import ANSWERS, WANTS, Network
+from bitswap.network.libp2p import Libp2pNetwork, PeerIdentity
+from bitswap.network.libp2p.listener import ListenError
+from bitswap.network.libp2p.security import WrongPeer
+from bitswap.options import KIB, MIB, NetworkOptions
+from tests.libp2p.conftest import Node
+from tests.libp2p.puppet import WAIT, Received
+
+pytestmark = pytest.mark.timeout(60)
+
+MakeNode = Callable[..., Node]
+
+
+class Done:
+    """A send's outcome."""
+
+    def __init__(self) -> None:
+        self.calls: list[BaseException | None] = []
+        self._event = threading.Event()
+
+    def __call__(self, error: BaseException | None) -> None:
+        self.calls.append(error)
+        self._event.set()
+
+    def wait(self) -> BaseException | None:
+        assert self._event.wait(WAIT), "the send has no outcome"
+        return self.calls[0]
+
+
+def message_of(*data: bytes) -> Message:
+    message = Message()
+    for item in data:
+        message.add_block(Block.of(item))
+    return message
+
+
+def send(network: Network, peer: str, message: Message, lane: int = WANTS) -> BaseException | None:
+    done = Done()
+    network.send(peer, message, lane, done)
+    return done.wait()
+
+
+def datas(receiver: Received) -> list[bytes]:
+    return [block.data for _, message in receiver.messages for block in message.blocks()]  # type: ignore[attr-defined]
+
+
+def join(left: Node, right: Node) -> tuple[str, str]:
+    """Connect and wait until both know; returns the ids (left's, right's)."""
+    (one, ours), (two, theirs) = left, right
+    assert one.connect(two.addrs[0]) == two.self_id
+    theirs.wait(lambda: one.self_id in theirs.connected)
+    ours.wait(lambda: two.self_id in ours.connected)
+    return one.self_id, two.self_id
+
+
+@pytest.mark.parametrize("security", ["tls", "noise"])
+def test_messages_go_both_ways(make_node: MakeNode, security: str) -> None:
+    left, right = make_node(security=(security,)), make_node(security=(security,))
+    one, two = join(left, right)
+    for number in range(20):
+        assert send(left[0], two, message_of(b"from left %d" % number)) is None
+        assert send(right[0], one, message_of(b"from right %d" % number), ANSWERS) is None
+    left[1].wait(lambda: len(left[1].messages) == 20)
+    right[1].wait(lambda: len(right[1].messages) == 20)
+    assert datas(right[1]) == [b"from left %d" % number for number in range(20)]
+    assert datas(left[1]) == [b"from right %d" % number for number in range(20)]
+    assert {peer for peer, _ in right[1].messages} == {one}
+    assert right[1].order[0] == "connected"
+
+
+@pytest.mark.parametrize("security", ["tls", "noise"])
+def test_big_messages_arrive_whole(make_node: MakeNode, security: str) -> None:
+    left, right = make_node(security=(security,)), make_node(security=(security,))
+    _, two = join(left, right)
+    sizes = [2 * MIB, 1, 4 * MIB - 200, 256 * KIB, 3 * MIB + 7]
+    sent = [os.urandom(size) for size in sizes]
+    for data in sent:
+        assert send(left[0], two, message_of(data), ANSWERS) is None
+    right[1].wait(lambda: len(right[1].messages) == len(sizes))
+    assert datas(right[1]) == sent
+    assert right[0].stat.bytes_received > sum(sizes)
+
+
+def test_a_message_above_the_frame_limit_is_split(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    _, two = join(left, right)
+    sent = [os.urandom(MIB) for _ in range(9)]
+    assert send(left[0], two, message_of(*sent), ANSWERS) is None
+    right[1].wait(lambda: len(datas(right[1])) == 9)
+    assert sorted(datas(right[1])) == sorted(sent)
+
+
+def test_a_block_that_fits_in_no_frame_is_the_senders_error(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    _, two = join(left, right)
+    error = send(left[0], two, message_of(bytes(4 * MIB)))
+    assert isinstance(error, UsageError)
+    assert send(left[0], two, message_of(b"after")) is None
+    right[1].wait(lambda: datas(right[1]) == [b"after"])
+
+
+def test_thousands_of_messages_keep_their_order(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    _, two = join(left, right)
+    count, errors = 5000, []
+    finished = threading.Event()
+    numbers = iter(range(count))
+
+    def next_one(error: BaseException | None) -> None:
+        if error is not None:
+            errors.append(error)
+        number = next(numbers, None)
+        if number is None or errors:
+            finished.set()
+        else:
+            left[0].send(two, message_of(b"%d" % number), WANTS, next_one)
+
+    next_one(None)
+    assert finished.wait(WAIT)
+    assert not errors
+    right[1].wait(lambda: len(right[1].messages) == count)
+    assert datas(right[1]) == [b"%d" % number for number in range(count)]
+
+
+def test_only_one_send_a_lane_but_lanes_are_independent(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    _, two = join(left, right)
+    first, second, other = Done(), Done(), Done()
+    big = message_of(os.urandom(4 * MIB - 100))
+    release = threading.Event()
+
+    def hold() -> None:
+        release.wait(WAIT)
+
+    left[0]._reactor.call(hold)  # type: ignore[union-attr]
+    left[0].send(two, big, ANSWERS, first)
+    left[0].send(two, big, ANSWERS, second)
+    left[0].send(two, message_of(b"wants"), WANTS, other)
+    release.set()
+    assert isinstance(second.wait(), UsageError)
+    assert first.wait() is None
+    assert other.wait() is None
+    right[1].wait(lambda: len(right[1].messages) == 2)
+    assert len(first.calls) == 1
+
+
+def test_sends_from_many_threads(make_node: MakeNode) -> None:
+    hub, others = make_node(), [make_node() for _ in range(6)]
+    for other in others:
+        join(other, hub)
+    outcomes: list[BaseException | None] = []
+
+    def work(node: Node) -> None:
+        outcomes.extend(send(node[0], hub[0].self_id, message_of(os.urandom(50_000))) for _ in range(30))
+
+    threads = [threading.Thread(target=work, args=(other,)) for other in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes == [None] * 180
+    hub[1].wait(lambda: len(hub[1].messages) == 180)
+
+
+def test_a_paused_peer_is_not_heard_while_others_are_and_nothing_is_lost(make_node: MakeNode) -> None:
+    hub, slow, fast = make_node(), make_node(), make_node()
+    join(slow, hub)
+    join(fast, hub)
+    network, receiver = hub
+    # Pausing inside the callback stops at once, also for messages that came in the same piece.
+    receiver.on_message = lambda peer, _: network.pause(peer) if peer == slow[0].self_id else None
+    sent = [b"slow %d" % number for number in range(50)]
+    for data in sent:
+        assert send(slow[0], network.self_id, message_of(data)) is None
+    for number in range(50):
+        assert send(fast[0], network.self_id, message_of(b"fast %d" % number)) is None
+    receiver.wait(lambda: sum(data.startswith(b"fast") for data in datas(receiver)) == 50)
+    assert [data for data in datas(receiver) if data.startswith(b"slow")] == [b"slow 0"]
+    for expected in range(2, 6):
+        network.resume(slow[0].self_id)
+        receiver.wait(lambda: sum(data.startswith(b"slow") for data in datas(receiver)) == expected)  # noqa: B023
+    receiver.on_message = None
+    network.resume(slow[0].self_id)
+    receiver.wait(lambda: len(receiver.messages) == 100)
+    assert [data for data in datas(receiver) if data.startswith(b"slow")] == sent
+
+
+def test_the_window_of_a_paused_peer_fills_and_it_waits(make_node: MakeNode) -> None:
+    options = NetworkOptions(receive_window=MIB, max_unread_bytes=64 * MIB)
+    hub, slow = make_node(options=options), make_node()
+    join(slow, hub)
+    network, receiver = hub
+    network.pause(slow[0].self_id)
+    sent = [os.urandom(MIB) for _ in range(2)]
+    done = [Done(), Done()]
+    slow[0].send(network.self_id, message_of(sent[0]), ANSWERS, done[0])
+    assert done[0].wait() is None
+    # The second message does not fit in the window, so its sender is not called.
+    slow[0].send(network.self_id, message_of(sent[1]), ANSWERS, done[1])
+    link = network._swarm.peers[slow[0].self_id].links[0]
+    while link.unread < MIB - 100:
+        slow[0].ping(network.self_id, WAIT)
+    slow[0].ping(network.self_id, WAIT)
+    assert link.unread <= MIB
+    assert done[1].calls == []
+    assert receiver.messages == []
+    network.resume(slow[0].self_id)
+    assert done[1].wait() is None
+    receiver.wait(lambda: datas(receiver) == sent)
+    assert link.unread == 0
+
+
+def test_a_paused_peer_beyond_what_is_kept_is_left_in_the_socket(make_node: MakeNode) -> None:
+    hub, slow = make_node(options=NetworkOptions(max_unread_bytes=256 * KIB)), make_node()
+    join(slow, hub)
+    network, receiver = hub
+    network.pause(slow[0].self_id)
+    sent = [os.urandom(2 * MIB) for _ in range(20)]
+    finished = threading.Event()
+    rest = iter(sent)
+
+    def next_one(error: BaseException | None) -> None:
+        data = next(rest, None)
+        if data is None or error is not None:
+            finished.set()
+        else:
+            slow[0].send(network.self_id, message_of(data), ANSWERS, next_one)
+
+    next_one(None)
+    link = network._swarm.peers[slow[0].self_id].links[0]
+    condition = threading.Event()
+
+    def look() -> None:
+        if link._reading:
+            network._reactor.later(0.01, look)  # type: ignore[union-attr]
+        else:
+            condition.set()
+
+    network._reactor.call(look)  # type: ignore[union-attr]
+    assert condition.wait(WAIT)
+    assert 256 * KIB < link.unread < 256 * KIB + 2 * MIB
+    network.resume(slow[0].self_id)
+    receiver.wait(lambda: len(receiver.messages) == 20)
+    assert datas(receiver) == sent
+    assert finished.wait(WAIT)
+
+
+def test_disconnect_is_told_once_on_both_sides(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    one, two = join(left, right)
+    left[0].disconnect(two)
+    left[1].wait(lambda: left[1].disconnected == [(two, None)])
+    right[1].wait(lambda: right[1].disconnected == [(one, None)])
+    assert not left[0].is_connected(two)
+    assert right[0].peers() == []
+    error = send(left[0], two, message_of(b"x"))
+    assert isinstance(error, RemoteError)
+    # What was learnt of the peer is enough to find it again by its id.
+    assert left[0].connect(two) == two
+    assert send(left[0], two, message_of(b"again")) is None
+    right[1].wait(lambda: datas(right[1]) == [b"again"])
+    assert left[1].connected == [two, two]
+
+
+def test_two_connections_are_one_peer_until_the_last_is_gone(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    barrier = threading.Barrier(2)
+    found: list[str] = []
+
+    def dial(node: Node, other: Node) -> None:
+        barrier.wait()
+        found.append(node[0].connect(other[0].addrs[0]))
+
+    threads = [threading.Thread(target=dial, args=pair) for pair in ((left, right), (right, left))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    one, two = left[0].self_id, right[0].self_id
+    assert sorted(found) == sorted([one, two])
+    assert send(left[0], two, message_of(b"to right")) is None
+    assert send(right[0], one, message_of(b"to left")) is None
+    right[1].wait(lambda: datas(right[1]) == [b"to right"])
+    left[1].wait(lambda: datas(left[1]) == [b"to left"])
+    assert (left[1].connected, right[1].connected) == ([two], [one])
+    ours, theirs = left[0]._swarm.peers[two].links, right[0]._swarm.peers[one].links
+    dialled = sum(link.connection.initiator for link in [*ours, *theirs])
+    while not len(ours) == len(theirs) == dialled:
+        left[0].ping(two)
+    left[0].disconnect(two)
+    left[1].wait(lambda: left[1].disconnected == [(two, None)])
+    right[1].wait(lambda: right[1].disconnected == [(one, None)])
+
+
+def test_when_the_first_of_two_connections_goes_the_peer_stays(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    one, two = join(left, right)
+    # A second one, past the check that there is one already.
+    again: list[str] = []
+    told = threading.Event()
+
+    def over(peer: str | None, error: BaseException | None) -> None:
+        again.append(peer or str(error))
+        told.set()
+
+    def second() -> None:
+        address = left[0]._target(right[0].addrs[0])[1]
+        left[0]._dialer.dial(address, two, WAIT, over)
+
+    left[0]._reactor.call(second)  # type: ignore[union-attr]
+    assert told.wait(WAIT)
+    assert again == [two]
+    assert send(left[0], two, message_of(b"first")) is None
+    remote = left[0]._swarm.peers[two]
+    first = remote.links[0]
+    left[0]._reactor.call(lambda: first.close(None))  # type: ignore[union-attr]
+    assert send(left[0], two, message_of(b"second")) is None
+    right[1].wait(lambda: datas(right[1]) == [b"first", b"second"])
+    assert left[1].disconnected == []
+    assert right[1].disconnected == []
+    assert right[1].connected == [one]
+
+
+def test_a_connection_that_is_lost_has_a_reason(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    one, two = join(left, right)
+    link = right[0]._swarm.peers[one].links[0]
+    # As after a crash: no good-bye, only the end of the transport.
+    right[0]._reactor.call(lambda: link._sock.shutdown(socket.SHUT_RDWR))  # type: ignore[union-attr]
+    left[1].wait(lambda: len(left[1].disconnected) == 1)
+    peer, reason = left[1].disconnected[0]
+    assert peer == two
+    assert isinstance(reason, RemoteError)
+
+
+def test_a_send_under_way_fails_when_the_peer_goes(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node(options=NetworkOptions(receive_window=256 * KIB))
+    one, two = join(left, right)
+    right[0].pause(one)
+    assert send(left[0], two, message_of(b"opens the stream")) is None
+    done = Done()
+    left[0].send(two, message_of(os.urandom(4 * MIB - 100)), WANTS, done)
+    left[0].ping(two)
+    assert done.calls == []
+    right[0].disconnect(one)
+    assert isinstance(done.wait(), RemoteError)
+    left[1].wait(lambda: left[1].disconnected == [(two, None)])
+    assert len(done.calls) == 1
+
+
+def test_dialling_somebody_else_than_expected_names_both(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    stranger = PeerIdentity.generate().peer_id
+    address = right[0].addrs[0].replace(right[0].self_id, stranger)
+    with pytest.raises(WrongPeer) as caught:
+        left[0].connect(address)
+    assert caught.value.actual == right[0].self_id
+    assert left[1].connected == []
+    join(left, right)
+
+
+def test_dial_errors_are_typed_and_say_why(make_node: MakeNode) -> None:
+    left = make_node()[0]
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        with pytest.raises(RemoteError, match="refused"):
+            left.connect(f"/ip4/127.0.0.1/tcp/{port}")
+    with pytest.raises(UsageError):
+        left.connect("/ip4/127.0.0.1/udp/1/quic-v1")
+    with pytest.raises(UsageError):
+        left.connect("127.0.0.1:4001")
+    with pytest.raises(RemoteError, match="no address"):
+        left.connect(PeerIdentity.generate().peer_id)
+    with pytest.raises(UsageError, match="itself"):
+        left.connect(left.addrs[0])
+    with pytest.raises(RemoteError, match="resolve"):
+        left.connect("/dns4/name.invalid/tcp/4001")
+
+
+def test_a_peer_that_accepts_and_says_nothing_times_out(make_node: MakeNode) -> None:
+    network = make_node()[0]
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        with pytest.raises(Timeout):
+            network.connect(f"/ip4/127.0.0.1/tcp/{port}", timeout=0.05)
+
+
+def test_names_are_resolved(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    port = right[0].addrs[0].split("/")[4]
+    assert left[0].connect(f"/dns4/localhost/tcp/{port}") == right[0].self_id
+
+
+def test_a_second_dial_of_a_connected_peer_is_answered_at_once(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    _, two = join(left, right)
+    assert left[0].connect(right[0].addrs[0]) == two
+    assert len(left[0]._swarm.peers[two].links) == 1
+
+
+def test_waiting_calls_are_refused_on_the_network_thread(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    errors: list[BaseException] = []
+
+    def on_message(peer: str, _: object) -> None:
+        for call in (lambda: right[0].connect(left[0].addrs[0] + "x"), lambda: right[0].ping(peer)):
+            try:
+                call()
+            except BitswapError as error:
+                errors.append(error)
+
+    right[1].on_message = on_message
+    _, two = join(left, right)
+    assert send(left[0], two, message_of(b"x")) is None
+    right[1].wait(lambda: len(errors) == 2)
+    assert isinstance(errors[1], UsageError)
+
+
+def test_ping_and_latency(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    _, two = join(left, right)
+    seconds = left[0].ping(two)
+    assert 0 < seconds < WAIT
+    latency = left[0].latency(two)
+    assert latency is not None
+    assert 0 < latency < WAIT
+    assert left[0].latency("nobody") is None
+    with pytest.raises(RemoteError):
+        left[0].ping(PeerIdentity.generate().peer_id)
+
+
+def test_identify_tells_protocols_agent_and_addresses(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node(options=NetworkOptions(agent_version="test/1"))
+    _, two = join(left, right)
+    while not left[0]._swarm.peers[two].identified:
+        left[0].ping(two)
+    remote = left[0]._swarm.peers[two]
+    assert left[0].agent(two) == "test/1"
+    assert "/ipfs/bitswap/1.2.0" in remote.protocols
+    assert "/ipfs/ping/1.0.0" in remote.protocols
+    known = [str(address) for address in left[0]._host.addresses_of(two)]
+    assert right[0].addrs[0].partition("/p2p/")[0] in known
+    # Nobody told the listener where to dial the other one, but identify did.
+    one = left[0].self_id
+    while not right[0]._swarm.peers[one].identified:
+        right[0].ping(one)
+    assert right[0]._host.addresses_of(one)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_an_older_protocol_is_agreed_and_encoded(make_node: MakeNode, known: bool) -> None:
+    left, right = make_node(), make_node(protocols=("/ipfs/bitswap/1.0.0",))
+    _, two = join(left, right)
+    assert left[0].supports_have(two)
+    while known and not left[0]._swarm.peers[two].identified:
+        left[0].ping(two)
+    assert send(left[0], two, message_of(b"old")) is None
+    assert not left[0].supports_have(two)
+    right[1].wait(lambda: datas(right[1]) == [b"old"])
+    assert right[1].messages[0][1].blocks()[0].cid.version == 0  # type: ignore[attr-defined]
+
+
+def test_a_peer_without_bitswap_is_an_error_of_the_send(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node(protocols=())
+    _, two = join(left, right)
+    error = send(left[0], two, message_of(b"x"))
+    assert isinstance(error, RemoteError)
+    assert "Bitswap" in str(error)
+    assert left[0].is_connected(two)
+
+
+def test_close_ends_everything_and_is_idempotent(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    one, two = join(left, right)
+    left[0].close()
+    left[0].close()
+    right[1].wait(lambda: right[1].disconnected == [(one, None)])
+    assert left[1].disconnected == [(two, None)]
+    assert isinstance(send(left[0], two, message_of(b"x")), Closed)
+    with pytest.raises(Closed):
+        left[0].connect(right[0].addrs[0])
+    with pytest.raises(Closed):
+        left[0].start(Received())
+    assert left[0].peers() == []
+
+
+def test_close_from_a_callback(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    one, two = join(left, right)
+    right[1].on_message = lambda peer, message: right[0].close()
+    # Whether the sender learns that it was sent, or that the peer is gone, is up to chance.
+    send(left[0], two, message_of(b"close!"))
+    left[1].wait(lambda: left[1].disconnected == [(two, None)])
+    right[0].close()
+    assert right[1].disconnected == [(one, None)]
+
+
+def test_close_answers_every_send_and_dial(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node(options=NetworkOptions(receive_window=256 * KIB))
+    one, two = join(left, right)
+    right[0].pause(one)
+    stuck = Done()
+    left[0].send(two, message_of(os.urandom(4 * MIB - 100)), WANTS, stuck)
+    left[0].ping(two)
+    errors: list[BaseException] = []
+
+    def dial(port: int) -> None:
+        try:
+            left[0].connect(f"/ip4/127.0.0.1/tcp/{port}")
+        except BitswapError as error:
+            errors.append(error)
+
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        thread = threading.Thread(target=dial, args=(mute.getsockname()[1],))
+        thread.start()
+        accepted, _ = mute.accept()
+        left[0].close()
+        thread.join()
+        accepted.close()
+    assert isinstance(errors[0], Closed)
+    assert isinstance(stuck.wait(), BitswapError)
+
+
+def test_a_network_that_was_never_started(make_node: MakeNode) -> None:
+    network = Libp2pNetwork(["/ip4/127.0.0.1/tcp/0"])
+    assert network.addrs == ()
+    assert network.peers() == []
+    assert not network.is_connected("x")
+    with pytest.raises(UsageError):
+        network.connect("/ip4/127.0.0.1/tcp/1")
+    network.close()
+    with pytest.raises(Closed):
+        network.start(Received())
+
+
+def test_an_address_in_use_leaves_nothing_behind(make_node: MakeNode) -> None:
+    network = make_node()[0]
+    taken = network.addrs[0].partition("/p2p/")[0]
+    other = Libp2pNetwork(["/ip4/127.0.0.1/tcp/0", taken])
+    with pytest.raises(ListenError, match="cannot listen"):
+        other.start(Received())
+    other.close()
+    with pytest.raises(ListenError, match="only IP addresses"):
+        Libp2pNetwork(["/dns4/localhost/tcp/0"]).start(Received())
+
+
+def test_wildcards_are_listed_as_addresses_that_can_be_dialled(make_node: MakeNode) -> None:
+    left = make_node()
+    right = make_node(listen=("/ip4/0.0.0.0/tcp/0",))
+    assert all("0.0.0.0" not in address for address in right[0].addrs)
+    join(left, right)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+def test_ip6(make_node: MakeNode) -> None:
+    try:
+        right = make_node(listen=("/ip6/::1/tcp/0",))
+    except ListenError:
+        pytest.skip("no IPv6 loopback")
+    left = make_node()
+    _, two = join(left, right)
+    assert send(left[0], two, message_of(b"six")) is None
+    right[1].wait(lambda: datas(right[1]) == [b"six"])
+
+
+def test_the_identity_is_kept_in_a_file(tmp_path: object) -> None:
+    path = f"{tmp_path}/key"
+    assert Libp2pNetwork(identity=path).self_id == Libp2pNetwork(identity=path).self_id
+    assert Libp2pNetwork().self_id != Libp2pNetwork().self_id
