@@ -1,4 +1,4 @@
-"""What broken and hostile peers may do: it costs them a stream or their connection, and nobody else anything."""
+"""What broken and hostile peers may do: it costs them a stream or a connection, and nobody else anything."""
 
 from __future__ import annotations
 
