@@ -75,6 +75,7 @@ class Link:
         self._probe: tuple[int, float] | None = None
         self._probes = 0
         self._gone_away: GoneAway | None = None
+        self._farewell = False
         self._timer: Timer | None = None
         self._remote = _text_of(sock)
 
@@ -128,6 +129,7 @@ class Link:
             self._owner.link_round_trip(self, seconds)
 
     def go_away_received(self, code: int) -> None:
+        self._farewell = code == NORMAL
         if code != NORMAL:
             self._gone_away = GoneAway(f"the peer closed with yamux code {code}", peer=self.peer)
 
@@ -155,7 +157,7 @@ class Link:
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
-                self.close(self._gone_away or ConnectionLost(f"connection lost: {error}", peer=self.peer))
+                self._lost(error)
                 return
             if not self._take(cipher[:count], plain) or count < len(cipher):
                 break
@@ -176,7 +178,10 @@ class Link:
         except RemoteError as error:
             lost = not len(data) and isinstance(error, SecurityError) and self.is_open
             error.peer = error.peer or self.peer or None
-            self.close(ConnectionLost(str(error), peer=self.peer) if lost else error, PROTOCOL_ERROR)
+            if lost:
+                self._lost(error)
+            else:
+                self.close(error, PROTOCOL_ERROR)
             return False
         self.close(self._gone_away)
         return False
@@ -248,6 +253,13 @@ class Link:
         if self.is_open and self._reading:
             self._read()
         if not self.closed:
+            self._lost(error)
+
+    def _lost(self, error: Exception) -> None:
+        """The transport broke; after a good-bye of the peer that is only its haste."""
+        if self._farewell:
+            self.close(None)
+        else:
             self.close(self._gone_away or ConnectionLost(f"connection lost: {error}", peer=self.peer))
 
     def _set_events(self, events: int) -> None:
