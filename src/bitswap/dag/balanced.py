@@ -1,4 +1,4 @@
-"""The balanced layout of a file: all leaves at one depth, nodes filled from the left (boxo `importer/balanced`)."""
+"""The balanced layout of a file: all leaves at one depth, filled from the left (boxo `importer/balanced`)."""
 
 from __future__ import annotations
 

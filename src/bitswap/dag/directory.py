@@ -1,4 +1,4 @@
-"""Directories: one node with all entries, or a HAMT when that would be big (boxo `unixfs/io` DynamicDirectory)."""
+"""Directories: one node, or a HAMT where that would be big (boxo `unixfs/io` DynamicDirectory)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a graph. The bytes are what their CID says: the fault is their author's, not the peer's."""
+"""What can be wrong with a graph. Blocks hash to their CID: the fault is their author's, not the peer's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class DagTooLarge(DagError):
 
 
 class UnsafeName(DagError):
-    """An entry that must not be written to this disk: `..`, a slash, two names that are one file, a link that leaves."""
+    """An entry that must not be written to this disk: `..`, a slash, two names that are one file, a link that
+    leaves.
+    """
 
 
 class PathNotFound(NotFound):

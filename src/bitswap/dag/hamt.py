@@ -1,7 +1,7 @@
-"""Directories as hash array mapped tries: entries are found by the bits of their name's hash (UnixFS specification, HAMT).
+"""Directories as hash array mapped tries: the bits of a name's hash lead to it (UnixFS specification, HAMT).
 
-A shard has up to `fanout` children. A link's name begins with the child's index in upper-case hexadecimal; what follows is
-the name of an entry, and nothing follows where the child is a shard for the next bits.
+A shard has up to `fanout` children. A link's name begins with the child's index in upper-case hexadecimal;
+what follows is the name of an entry, and nothing follows where the child is a shard for the next bits.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def prefix_width(fanout: int) -> int:
 
 
 class Position(NamedTuple):
-    """Where in the trie a shard stands: the width of all shards, its level (root 1) and the bits that led to it."""
+    """Where in the trie a shard stands: the width of all shards, its level (root 1) and the bits that led to
+    it.
+    """
 
     fanout: int
     level: int = 1
@@ -107,7 +109,8 @@ class Child(NamedTuple):
 def read(node: pb.Node, fs: unixfs.FSNode, position: Position | None) -> tuple[Position, list[Child]]:
     """Where the shard stands (root when `position` is None) and its children in order; raises MalformedNode.
 
-    Checked: hash function and width, one link for each bit of the field, and every name in the place that its hash gives.
+    Checked: hash function and width, one link for each bit of the field, and every name in the place that its
+    hash gives.
     """
     if fs.hash_type != MURMUR3_X64_64:
         raise MalformedNode(f"a sharded directory uses hash function {fs.hash_type}, not murmur3-x64-64")

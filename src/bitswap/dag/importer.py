@@ -1,7 +1,8 @@
-"""Files and directories into a store, as UnixFS, with the CIDs that kubo gives (boxo `coreunix`, `unixfs/importer`).
+"""Files and directories into a store, as UnixFS, with the CIDs that kubo gives (`ipfs add`).
 
-Files are streamed: at any time a few chunks, the open node of each level and one batch of blocks are in memory, and of
-directories the entries on the way from the root. What an import that fails has stored stays, and is found again by the next.
+Files are streamed: at any time a few chunks, the open node of each level and one batch of blocks are in
+memory, and of directories the entries on the way from the root. What an import that fails has stored stays,
+and is found again by the next.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ Progress = Callable[[int], object]
 
 
 class Added(NamedTuple):
-    """`size` is cumulative: bytes of all blocks. `blocks` counts what was handed to the store, equal ones each time."""
+    """`size` is cumulative: bytes of all blocks. `blocks` counts what was handed to the store, equal ones
+    each time.
+    """
 
     cid: CID
     size: int
@@ -74,7 +77,9 @@ def add_stream(
 
 
 class Importer:
-    """The parts of an import, for trees that are not on disk: put files, links and directories, then `finish`."""
+    """The parts of an import, for trees that are not on disk: put files, links and directories, then
+    `finish`.
+    """
 
     def __init__(
         self,
@@ -153,7 +158,7 @@ class Importer:
         return Ref(self._writer.raw(chunk), len(chunk), len(chunk))
 
     def _node_leaf(self, chunk: bytes) -> Ref:
-        # Type FILE, where RAW would be meant: an old mistake of go-ipfs that CIDs depend on. No data field when empty.
+        # Type FILE where RAW is meant: an old mistake of go-ipfs, now part of CIDs. No data field if empty.
         return self._put_node(
             unixfs.FSNode(unixfs.Type.FILE, data=chunk or None, filesize=len(chunk)), len(chunk)
         )

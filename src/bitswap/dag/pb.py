@@ -1,11 +1,12 @@
 """dag-pb: a node is a list of links and some data (IPLD specification of DAG-PB).
 
-Written in the one canonical form: links before data, sorted by name, name and size always there. Read strictly, with
-go-codec-dagpb's tolerance: data before links is accepted, links out of order stay as they are; fields that are
-unknown, repeated or out of place are refused. Unlike there, bytes after the CID of a link are refused too.
+Written in the one canonical form: links before data, sorted by name, name and size always there. Read
+strictly, with go-codec-dagpb's tolerance: data before links is accepted, links out of order stay as they are;
+fields that are unknown, repeated or out of place are refused. Unlike there, bytes after the CID of a link are
+refused too.
 
-The codec is our own because none on PyPI is kept (ipld-dag-pb 0.0.1), and because the protobuf runtime neither refuses
-what DAG-PB refuses nor writes fields in its order.
+The codec is our own because none on PyPI is kept (ipld-dag-pb 0.0.1), and because the protobuf runtime
+neither refuses what DAG-PB refuses nor writes fields in its order.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ def varint(n: int) -> bytes:
 
 def read_varint(buf: bytes | memoryview, at: int, end: int) -> tuple[int, int]:
     """The value at `at` and the offset after it; MalformedNode when cut short or above 64 bits."""
+    if at < end and (first := buf[at]) < 0x80:
+        return first, at + 1
     value = shift = 0
     while at < end:
         byte = buf[at]

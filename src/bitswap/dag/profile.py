@@ -9,16 +9,16 @@ from bitswap.multihash import IDENTITY, SHA2_256, SUPPORTED
 from bitswap.options import KIB, MAX_BLOCK, MIB, _require
 
 MAX_CHUNK = MAX_BLOCK - 256
-"""Bytes of the largest chunk: a block less what wraps it (boxo chunker: block limit less an overhead of 256)."""
+"""Bytes of the largest chunk: a block less 256 for what wraps it (boxo chunker)."""
 MIN_FANOUT, MAX_FANOUT = 8, 1024
 """Width of a HAMT shard: a power of two and a multiple of 8 (boxo hamt; at most 1,024 are read)."""
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """The defaults are kubo's of CIDv0, profile unixfs-v0-2015: chunks of 256 KiB in dag-pb leaves, 174 links a node.
+    """The defaults are kubo's of CIDv0, profile unixfs-v0-2015; with `cid_version=1` leaves are raw.
 
-    With `cid_version=1` leaves are raw. Two imports with equal options have equal CIDs, and those that kubo gives.
+    Equal options give equal CIDs, and those that kubo gives.
     """
 
     chunk_size: int = 256 * KIB
@@ -34,15 +34,16 @@ class ImportOptions:
     shard_threshold: int = 256 * KIB
     """Bytes (boxo HAMTShardingSize)."""
     shard_estimate: Literal["links", "block"] = "links"
-    """What is compared: bytes of all names and CIDs, or of the whole dag-pb block (boxo SizeEstimationMode)."""
+    """What is compared: bytes of names and CIDs, or of the whole dag-pb block (boxo SizeEstimationMode)."""
     shard_at_threshold: bool | None = None
-    """Whether exactly the threshold shards: kubo until 0.39 did, boxo since does not. None: as kubo did with CIDv0."""
+    """Whether a directory exactly at the threshold shards: kubo 0.22 does, boxo 0.43 does not. None: yes with
+    CIDv0, no with CIDv1."""
     fanout: int = 256
     """Width of a HAMT shard (boxo DefaultShardWidth)."""
     hidden: bool = False
-    """Whether what is hidden inside a directory is added too (kubo add --hidden). A path given by name always is."""
+    """Whether hidden entries of directories are added (kubo add --hidden); a path given by name always is."""
     dereference: bool = False
-    """Whether a symbolic link given by name is followed (kubo add --dereference-args); those inside never are."""
+    """Whether a link given by name is followed (kubo add --dereference-args); those inside never are."""
     wrap: bool = False
     """Whether the result is a directory that holds what was added, so that its name is kept (kubo add -w)."""
 

@@ -1,7 +1,7 @@
-"""UnixFS: what the data of a dag-pb node says of a file, directory or symbolic link (UnixFS specification, `Data`).
+"""UnixFS: what the data of a dag-pb node says of a file, directory or link (UnixFS specification, `Data`).
 
-Read as go's protobuf does: unknown fields are skipped, of repeated single fields the last counts, block sizes may be
-packed or not.
+Read as go's protobuf does: unknown fields are skipped, of repeated single fields the last counts, block sizes
+may be packed or not.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Mtime(NamedTuple):
 
 
 class FSNode(NamedTuple):
-    """`data` is content of a file, target of a symbolic link or bit field of a shard, `filesize` and `blocksizes` are in bytes of
-    content, `mode` holds Unix permission bits. None is what is not there.
+    """`data` is content of a file, target of a symbolic link or bit field of a shard, `filesize` and
+    `blocksizes` are in bytes of content, `mode` holds Unix permission bits. None is what is not there.
     """
 
     type: Type
@@ -77,7 +77,9 @@ def encode(node: FSNode) -> bytes:
 
 
 def decode(buf: bytes | memoryview, max_links: int = MAX_LINKS) -> FSNode:
-    """The message of these bytes, `data` a slice of them; raises MalformedNode, also for more sizes than `max_links`."""
+    """The message of these bytes, `data` a slice of them; raises MalformedNode, also for more sizes than
+    `max_links`.
+    """
     kind: Type | None = None
     data: bytes | memoryview | None = None
     numbers: dict[int, int] = {}

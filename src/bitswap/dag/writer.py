@@ -13,7 +13,9 @@ from bitswap.options import MAX_BLOCK, DagOptions
 
 
 class Ref(NamedTuple):
-    """Something imported: `content` bytes of files, and `tsize` bytes of blocks (each counted as often as it is linked)."""
+    """Something imported: `content` bytes of files, and `tsize` bytes of blocks (each counted as often as it
+    is linked).
+    """
 
     cid: CID
     content: int
