@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitswap import multihash, varint
@@ -97,6 +97,7 @@ def test_prefixes_that_name_nothing(prefix: str, error: type[WireError]) -> None
         Block.from_prefix(bytes.fromhex(prefix), DATA)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([IDENTITY, SHA2_256, SHA2_512, BLAKE3, MD5, 0xB220]),
     st.integers(0, 2**63 - 1),

@@ -6,7 +6,7 @@ import copy
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitswap import multibase, multihash, varint
@@ -51,6 +51,7 @@ def test_parts_with_long_varints() -> None:
     assert cid.multihash == multihash.wrap(0xB220, bytes(200))
 
 
+@settings(deadline=None)
 @given(cids())
 def test_every_form_leads_back(cid: CID) -> None:
     assert CID(cid) is cid
@@ -65,6 +66,7 @@ def test_every_form_leads_back(cid: CID) -> None:
             assert CID(cid.encode(base)) == cid
 
 
+@settings(deadline=None)
 @given(cids(), cids())
 def test_order_and_hash_are_those_of_the_bytes(one: CID, other: CID) -> None:
     assert (one < other) == (one.bytes < other.bytes)
@@ -126,6 +128,7 @@ def test_parts_that_make_no_cid() -> None:
         CID.v1(2**63, V0.multihash)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
@@ -136,6 +139,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     assert CID(str(cid)) == cid
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
@@ -174,6 +178,7 @@ def test_prefixes_without_a_cid(prefix: Prefix, error: type[Exception]) -> None:
         prefix.sum(b"x")
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)
 )

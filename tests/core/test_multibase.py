@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitswap import multibase
@@ -51,6 +51,7 @@ def test_examples(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "identity"])
+@settings(deadline=None)
 @given(data=st.binary(min_size=1, max_size=70))
 def test_round_trip(name: str, data: bytes) -> None:
     assert decode(encode(name, data)) == data

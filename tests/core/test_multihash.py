@@ -8,7 +8,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitswap import multihash
@@ -134,6 +134,7 @@ def test_bytes_that_are_no_multihash(text: str, reason: str) -> None:
         multihash.parse(bytes.fromhex(text))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**63 - 1), st.binary(max_size=80), st.binary(max_size=3), st.binary(max_size=3))
 def test_any_code_and_digest_parse(code: int, digest: bytes, before: bytes, after: bytes) -> None:
     buffer = before + multihash.wrap(code, digest) + after

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitswap import varint
@@ -29,6 +29,7 @@ def test_known_values(value: int, encoded: str) -> None:
     assert varint.decode(bytes.fromhex(encoded)) == (value, len(encoded) // 2)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**63 - 1), st.binary(max_size=5), st.binary(max_size=5))
 def test_round_trip_at_an_offset(value: int, before: bytes, after: bytes) -> None:
     buffer = before + varint.encode(value) + after
@@ -61,6 +62,7 @@ def test_bytes_that_are_none(encoded: str, reason: str) -> None:
     assert isinstance(caught.value, WireError)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=12))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
