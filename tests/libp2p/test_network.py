@@ -499,6 +499,18 @@ def test_close_ends_everything_and_is_idempotent(make_node: MakeNode) -> None:
     assert left[0].peers() == []
 
 
+def test_what_was_sent_before_close_still_arrives(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    one, two = join(left, right)
+    assert send(left[0], two, message_of(b"first")) is None
+    done = Done()
+    left[0].send(two, message_of(b"last"), WANTS, done)
+    left[0].close()
+    assert done.wait() is None
+    right[1].wait(lambda: right[1].disconnected == [(one, None)])
+    assert datas(right[1]) == [b"first", b"last"]
+
+
 def test_close_from_a_callback(make_node: MakeNode) -> None:
     left, right = make_node(), make_node()
     one, two = join(left, right)

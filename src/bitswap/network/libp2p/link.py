@@ -309,7 +309,12 @@ class Link:
         self.close(Timeout(f"the connection was still {self.connection.stage.value} when time ran out"))
 
     def close(self, error: BaseException | None, code: int = NORMAL) -> None:
-        """Say good-bye as far as the socket takes it, forget the streams, tell the owner."""
+        """Say good-bye as far as the socket takes it, forget the streams, tell the owner.
+
+        In an orderly close the messages that wait go out first, as far as the socket takes them at once.
+        """
+        if error is None and self.is_open and not self._events & WRITE:
+            self._flush()
         if self.closed:
             return
         self.closed = True
