@@ -129,6 +129,8 @@ class ClientOptions:
     """Bytes of wants and cancels per message (boxo maxMessageSize)."""
     cancel_delay: float = 1.0
     """Seconds that the cancel of an answered want may wait for a message to travel with."""
+    withdraw_delay: float = 0.05
+    """The same where the peer said that it lacks the block: it sends it after all as soon as it gets it."""
     max_delayed_cancels: int = 512
     """Cancels of answered wants that are worth a message."""
     resend_after: float = 30.0
@@ -163,6 +165,8 @@ class ClientOptions:
     """Times that a peer may leave a session without any answer before a session of named peers gives it up."""
     initial_window: int = 128
     """Wants given to one of several peers before its speed is known."""
+    window_seconds: float = 0.5
+    """Seconds of work that each of several peers is given in advance, by its speed."""
     min_window: int = 8
     """Wants given to a peer however slow it is beside the others."""
     dont_have_limit: int = 16

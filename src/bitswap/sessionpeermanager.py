@@ -18,11 +18,13 @@ class SessionPeer:
     __slots__ = (
         "_blocks",
         "_busy",
+        "_idle",
         "_since",
         "blocks",
         "bytes",
         "denials",
         "duplicates",
+        "latency",
         "limit",
         "outstanding",
         "peer",
@@ -41,13 +43,17 @@ class SessionPeer:
         """DONT_HAVEs in a row."""
         self.silences = 0
         """Times in a row that it left wants without an answer."""
+        self.latency = 0.0
+        """Seconds to the first answer after a pause; the shortest so far."""
         self._since = 0.0
+        self._idle = True
         self._busy = 0.0
         self._blocks = 0.0
 
     def asked(self, count: int, now: float) -> None:
         if not self.outstanding:
             self._since = now
+            self._idle = True
         self.outstanding += count
 
     def delivered(self, count: int, size: int, now: float) -> None:
@@ -55,6 +61,10 @@ class SessionPeer:
         self.blocks += count
         self.bytes += size
         self.denials = self.silences = 0
+        if self._idle:
+            self._idle = False
+            waited = now - self._since
+            self.latency = min(self.latency or waited, waited)
         self._blocks = self._blocks * _KEPT + count
         self._busy = self._busy * _KEPT + (now - self._since)
         self._since = now
@@ -122,23 +132,23 @@ class SessionPeerManager:
         """Everybody who was ever asked, whether it is there or not."""
         return dict(self._known)
 
-    def share(self) -> Sequence[SessionPeer]:
-        """Set everybody's limit and return all of them.
+    def share(self, *, complete: bool = True) -> Sequence[SessionPeer]:
+        """Set everybody's limit and return all of them; `complete`: nobody else is expected to join.
 
-        One peer alone may have everything. Several share by their measured speed, so that a slow one does not
-        sit on wants that a fast one could have answered; before that, each gets a first window.
+        One peer alone may have everything. Otherwise each gets what it delivers in the next moment, so that a
+        slow one does not sit on wants that a fast one, or a newcomer, could have answered.
         """
         options = self._options
         peers = self.candidates()
-        if len(peers) == 1:
+        if complete and len(peers) == 1:
             peers[0].limit = options.max_outstanding_wants
             return peers
-        speeds = [peer.speed for peer in peers]
-        fastest = max((speed for speed in speeds if speed is not None), default=None)
-        for peer, speed in zip(peers, speeds, strict=True):
-            if speed is None or fastest is None:
+        for peer in peers:
+            speed = peer.speed
+            if speed is None:
                 peer.limit = options.initial_window
             else:
-                wanted = ceil(options.max_outstanding_wants * speed / fastest)
-                peer.limit = max(wanted, options.min_window)
+                # Four times the way lets a speed grow that is limited by how much was asked.
+                wanted = ceil(speed * (options.window_seconds + 4.0 * peer.latency))
+                peer.limit = min(max(wanted, options.min_window), options.max_outstanding_wants)
         return peers

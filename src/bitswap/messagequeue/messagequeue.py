@@ -96,17 +96,17 @@ class MessageQueue:
 
     def cancel(self, cids: Iterable[CID], now: float) -> None:
         """Nobody wants these any more: tells at once where an answer may still come, some time elsewhere."""
-        self._note_answered(now)
         for cid in cids:
             self._pending.pop(cid, None)
             if self._live_blocks.pop(cid, None) is not None or self._live_haves.pop(cid, None) is not None:
                 self._cancels[cid] = None
             elif self._parked.pop(cid, self) is None:
+                self._note_answered(now + self._options.withdraw_delay)
                 self._answered[cid] = None
 
-    def _note_answered(self, now: float) -> None:
-        if not self._answered:
-            self._answered_due = now + self._options.cancel_delay
+    def _note_answered(self, due: float) -> None:
+        """More is about to be answered, whose cancels may wait until `due`."""
+        self._answered_due = min(self._answered_due, due) if self._answered else due
 
     # -- what the peer says
 
@@ -114,7 +114,7 @@ class MessageQueue:
         self, blocks: Sequence[CID], haves: Sequence[CID], dont_haves: Sequence[CID], now: float
     ) -> None:
         """The peer answered; each answer makes room for another want at once."""
-        self._note_answered(now)
+        self._note_answered(now + self._options.cancel_delay)
         live, answered = self._live_blocks, self._answered
         oldest = now
         matched = False

@@ -122,6 +122,7 @@ class Session:
             if self._may_ask(peer):
                 member = self.peers.add(peer)
                 member.denials = member.silences = 0
+                self._pause = self._options.retry_delay
             self._sought.pop(cid, None)
             if want.tried:
                 want.tried.pop(peer, None)
@@ -211,7 +212,7 @@ class Session:
         wants = self.wants
         if not wants.again and not wants.fresh:
             return
-        peers = self.peers.share() or self._join_few()
+        peers = self._share() or self._join_few()
         if wants.again:
             self._ask_again(peers, now)
         if wants.fresh:
@@ -228,7 +229,10 @@ class Session:
         if self._broadcast and len(self._network) <= self._options.few_peers:
             for peer in self._network.peers():
                 self.peers.add(peer)
-        return self.peers.share()
+        return self._share()
+
+    def _share(self) -> Sequence[SessionPeer]:
+        return self.peers.share(complete=self._is_confined() or len(self._network) == 1)
 
     def _ask_fresh(self, peers: Sequence[SessionPeer], now: float) -> None:
         fresh = self.wants.fresh
@@ -322,15 +326,16 @@ class Session:
 
     def on_deadline(self, now: float) -> None:
         """The next round: everybody may be asked again, those outside the session too."""
-        if self.closed or not self.wants:
+        wants = self.wants
+        if self.closed or not (wants.stuck or wants.again or (wants.fresh and not self.peers)):
             return
-        for want in self.wants.stuck.values():
+        for want in wants.stuck.values():
             want.tried = None
             want.probed = False
             self._presence.forget_denials(want.cid)
         self._pause = min(self._pause * 2.0, self._options.max_retry_delay)
         self._sought.clear()
-        self.wants.reconsider(self.wants.stuck.values())
+        wants.reconsider(wants.stuck.values())
         self._ask(now)
 
     # -- giving up
