@@ -46,6 +46,8 @@ class CID(bytes):
             return value
         if isinstance(value, str):
             return cls.parse(value)
+        if not isinstance(value, (bytes, bytearray, memoryview)):
+            raise UsageError(f"a CID is made of text or bytes, not of {type(value).__name__}")
         return cls.from_bytes(value)
 
     @classmethod

@@ -248,6 +248,19 @@ def test_failed_openings_leave_nothing_behind(tmp_path: Path) -> None:
     assert environment._shared == {}
 
 
+def test_more_readers_than_the_table_has(tmp_path: Path) -> None:
+    block = made(1, 10)
+    with LMDBBlockstore(tmp_path, StoreOptions(max_readers=1)) as store:
+        store.put(block)
+
+        def inside(txn: object) -> None:
+            with pytest.raises(StoreError, match="read by 1"):
+                store.get(block.cid)
+
+        store._environment.read(inside)
+        assert store.get(block.cid).data == block.data
+
+
 def test_names_no_path_that_is_not_there(tmp_path: Path) -> None:
     with LMDBBlockstore(os.fspath(tmp_path)) as store, pytest.raises(NotFound) as caught:
         store.get(made(1, 10).cid)

@@ -134,6 +134,32 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
         assert verified(store) == {made(turn * 1000 + i, 3000).cid for turn in range(5) for i in range(300)}
 
 
+READ_FOREVER = """
+store = LMDBBlockstore(path, StoreOptions(map_bytes=MIB, max_bytes=2 * MIB))
+
+def inside(txn):
+    say("inside")
+    sys.stdin.readline()
+
+store._environment.read(inside)
+"""
+
+
+@pytest.mark.timeout(60)
+def test_a_killed_reader_does_not_keep_pages(tmp_path: Path) -> None:
+    """LMDB keeps what a reader may see; one that is dead sees nothing."""
+    with LMDBBlockstore(tmp_path, StoreOptions(map_bytes=MIB, max_bytes=2 * MIB)) as store:
+        store.put(made(0, 100_000))
+        with child(READ_FOREVER, tmp_path) as reader:
+            assert reader.hear() == "inside"
+            reader.process.kill()
+            reader.process.wait()
+            for i in range(1, 40):
+                store.put(made(i, 100_000))
+                store.delete(made(i - 1, 100_000).cid)
+        assert verified(store) == {made(39, 100_000).cid}
+
+
 NO_ROOM = """
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -118,6 +118,12 @@ def test_a_v0_has_one_text() -> None:
         V1.encode("base31")
 
 
+@pytest.mark.parametrize("value", [None, 5, 5.0, ["b"]])
+def test_other_types_make_no_cid(value: object) -> None:
+    with pytest.raises(UsageError, match=type(value).__name__):
+        CID(value)  # type: ignore[arg-type]
+
+
 def test_parts_that_make_no_cid() -> None:
     with pytest.raises(InvalidCid, match="32 bytes"):
         CID.v0(DIGEST[:31])

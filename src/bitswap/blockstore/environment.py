@@ -50,7 +50,6 @@ class Environment:
             sync=options.durability != "none",
         )
         try:
-            # Readers that were killed keep old pages from being reused.
             self._env.reader_check()
             self._open_databases(self._env)
             self._map_bytes = int(self._env.info()["map_size"])
@@ -135,6 +134,10 @@ class Environment:
 
     def _grow(self, size: int, expected: int) -> None:
         """Make the map larger than `size`, unless another thread has."""
+        with self._open() as env:
+            # A reader that was killed keeps freed pages from being used.
+            if env.reader_check():
+                return
         limit = self.options.max_bytes
         wanted = max(2 * size, size + 2 * expected)
         # In whole MiB, of which every page size is a divisor.
