@@ -148,7 +148,8 @@ store._environment.read(inside)
 @pytest.mark.timeout(60)
 def test_a_killed_reader_does_not_keep_pages(tmp_path: Path) -> None:
     """LMDB keeps what a reader may see; one that is dead sees nothing."""
-    with LMDBBlockstore(tmp_path, StoreOptions(map_bytes=MIB, max_bytes=2 * MIB)) as store:
+    options = StoreOptions(map_bytes=MIB, max_bytes=2 * MIB, durability="none")
+    with LMDBBlockstore(tmp_path, options) as store:
         store.put(made(0, 100_000))
         with child(READ_FOREVER, tmp_path) as reader:
             assert reader.hear() == "inside"
