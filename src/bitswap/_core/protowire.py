@@ -1,4 +1,4 @@
-"""Protobuf bodies that the runtime's parser refuses or reads differently, rewritten to their plain form.
+"""Protobuf bodies that the runtime's parser refuses or reads otherwise than peers do, checked and made plain.
 
 The rules are those of google.golang.org/protobuf, which most peers run: varints of up to ten bytes even for
 tags and lengths, but no bit beyond the 64th; a known field with another wire type is an unknown field;
@@ -38,7 +38,14 @@ _MESSAGE: Final[_Schema] = {1: _WANTLIST, 2: _BYTES, 3: _BLOCK, 4: _PRESENCE, 5:
 
 def normalise(body: bytes) -> bytes:
     """The known fields of `body` in order, minimally encoded; WireError if the body is not protobuf."""
-    return bytes(_message(body, 0, len(body), _MESSAGE))
+    out = bytearray()
+    _message(body, 0, len(body), _MESSAGE, out)
+    return bytes(out)
+
+
+def check(body: bytes) -> None:
+    """WireError if the body is not protobuf."""
+    _message(body, 0, len(body), _MESSAGE, None)
 
 
 def append_varint(out: bytearray, value: int) -> None:
@@ -48,8 +55,8 @@ def append_varint(out: bytearray, value: int) -> None:
     out.append(value)
 
 
-def _message(body: bytes, at: int, end: int, schema: _Schema) -> bytearray:
-    out = bytearray()
+def _message(body: bytes, at: int, end: int, schema: _Schema, out: bytearray | None) -> None:
+    """Check a message and append its known fields to `out`."""
     while at < end:
         start = at
         tag, at = _varint(body, at, end)
@@ -60,16 +67,23 @@ def _message(body: bytes, at: int, end: int, schema: _Schema) -> bytearray:
         if kind is None or wire_type != (kind if isinstance(kind, int) else _BYTES):
             at = _skip(body, start, at, end, field, wire_type)
             continue
-        out.append(tag)
         if kind == _VARINT:
             value, at = _varint(body, at, end)
-            append_varint(out, value)
+            if out is not None:
+                out.append(tag)
+                append_varint(out, value)
             continue
         begin, at = _length(body, at, end)
-        content = body[begin:at] if isinstance(kind, int) else _message(body, begin, at, kind)
+        if out is None:
+            if not isinstance(kind, int):
+                _message(body, begin, at, kind, None)
+            continue
+        content = bytearray(body[begin:at]) if isinstance(kind, int) else bytearray()
+        if not isinstance(kind, int):
+            _message(body, begin, at, kind, content)
+        out.append(tag)
         append_varint(out, len(content))
         out += content
-    return out
 
 
 def _varint(body: bytes, at: int, end: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from google.protobuf.internal import api_implementation
 from google.protobuf.message import DecodeError
 
 from bitswap._core.elements import PRESENCE, WANT, as_cid, legacy_block, payload_block, read_cid
@@ -17,7 +18,7 @@ from bitswap._core.interface import (
     too_large,
 )
 from bitswap._core.message_pb2 import Message as Proto
-from bitswap._core.protowire import normalise
+from bitswap._core.protowire import check, normalise
 from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.options import MAX_FRAME
@@ -28,6 +29,10 @@ __all__ = ["FrameReader", "Message"]
 _HAVE = int(PresenceType.HAVE)
 _DONT_HAVE = int(PresenceType.DONT_HAVE)
 _BLOCK = int(WantType.BLOCK)
+_WANT_HAVE = int(WantType.HAVE)
+_C_RUNTIME = api_implementation.Type() == "upb"
+# Bytes an element from which on it is faster to look at a body's fields than to write it again.
+_LARGE = 4096
 
 
 class Message:
@@ -98,18 +103,8 @@ class Message:
 
     def _merge(self, new: Entry) -> int:
         old = self._entries.get(new.cid)
-        if old is None:
-            self._entries[new.cid] = new
-            return _entry_size(new)
-        # A cancel and a want-block stay what they are; the priority follows requests of the same type only.
-        self._entries[new.cid] = Entry(
-            old.cid,
-            new.priority if new.want_type == old.want_type else old.priority,
-            _BLOCK if new.want_type == _BLOCK and old.want_type == WantType.HAVE else old.want_type,
-            old.cancel or new.cancel,
-            old.send_dont_have or new.send_dont_have,
-        )
-        return 0
+        self._entries[new.cid] = new if old is None else _merged(old, new)
+        return _entry_size(new) if old is None else 0
 
     # What comes out
 
@@ -156,35 +151,38 @@ class Message:
     # The wire
 
     @classmethod
-    def from_body(cls, body: bytes) -> Message:
+    def from_body(cls, data: bytes) -> Message:
+        body = data if type(data) is bytes else bytes(memoryview(data))
         proto = _parse(body)
         message = cls(proto.wantlist.full)
+        entries = message._entries
         for position, want in enumerate(proto.wantlist.entries):
             cid = read_cid(want.block, WANT, position)
-            message._merge(Entry(cid, want.priority, want.wantType, want.cancel, want.sendDontHave))
-        for data in proto.blocks:
-            message.add_block(legacy_block(data))
+            new = Entry(cid, want.priority, want.wantType, want.cancel, want.sendDontHave)
+            old = entries.get(cid)
+            entries[cid] = new if old is None else _merged(old, new)
+        for content in proto.blocks:
+            message.add_block(legacy_block(content))
         for position, part in enumerate(proto.payload):
             message.add_block(payload_block(part.prefix, part.data, position))
         for position, presence in enumerate(proto.blockPresences):
-            message.add_presence(read_cid(presence.cid, PRESENCE, position), presence.type)
+            cid = read_cid(presence.cid, PRESENCE, position)
+            if cid not in message._blocks:
+                message._presences[cid] = presence.type
         message._pending_bytes = proto.pendingBytes
         message._read_size = len(body)
         return message
 
     def to_body(self, version: int = 1) -> bytes:
-        check_version(version)
-        return self._encode(
-            version, self.full, self._entries.values(), self._blocks.values(), self._presences.items()
-        )
+        return b"".join(self._encode_all(version))
 
     def to_frame(self, version: int = 1) -> bytes:
-        return _frame(self.to_body(version))
+        return _frame(self._encode_all(version))
 
     def to_frames(self, version: int = 1, limit: int = MAX_FRAME) -> list[bytes]:
-        body = self.to_body(version)
-        if len(body) <= limit:
-            return [_frame(body)]
+        whole = self._encode_all(version)
+        if sum(map(len, whole)) <= limit:
+            return [_frame(whole)]
         entries, blocks, presences = self.wantlist(), self.blocks(), self.presences()
         sizes = [
             [_field_size(_entry_size(entry)) for entry in entries],
@@ -223,6 +221,12 @@ class Message:
                     rest += size
         return stop[0], stop[1], stop[2]
 
+    def _encode_all(self, version: int) -> list[bytes]:
+        check_version(version)
+        return self._encode(
+            version, self.full, self._entries.values(), self._blocks.values(), self._presences.items()
+        )
+
     def _encode(
         self,
         version: int,
@@ -230,7 +234,8 @@ class Message:
         entries: Iterable[Entry],
         blocks: Iterable[Block],
         presences: Iterable[tuple[CID, int]],
-    ) -> bytes:
+    ) -> list[bytes]:
+        """The pieces of a body; the data of blocks is among them as it is, not copied through the runtime."""
         proto = Proto()
         # Peers of old releases fail on a message without a wantlist.
         wantlist = proto.wantlist
@@ -241,38 +246,54 @@ class Message:
             add_entry(
                 block=cid, priority=priority, wantType=want_type, cancel=cancel, sendDontHave=send_dont_have
             )
-        if version == 0:
-            proto.blocks.extend(block.data for block in blocks)
-        else:
-            for block in blocks:
-                proto.payload.add(prefix=block.cid.prefix, data=block.data)
+        pieces = [proto.SerializeToString()]
+        for block in blocks:
+            pieces += _block_pieces(block, version)
+        if version:
+            proto = Proto(pendingBytes=self._pending_bytes)
             for cid, presence in presences:
                 proto.blockPresences.add(cid=cid, type=presence)
-            proto.pendingBytes = self._pending_bytes
-        return proto.SerializeToString()
+            pieces.append(proto.SerializeToString())
+        return pieces
+
+
+def _merged(old: Entry, new: Entry) -> Entry:
+    """A cancel and a want-block stay what they are; the priority follows requests of the same type only."""
+    return Entry(
+        old.cid,
+        new.priority if new.want_type == old.want_type else old.priority,
+        _BLOCK if new.want_type == _BLOCK and old.want_type == _WANT_HAVE else old.want_type,
+        old.cancel or new.cancel,
+        old.send_dont_have or new.send_dont_have,
+    )
 
 
 def _parse(body: bytes) -> Proto:
-    """The body as protobuf, read as peers read it; WireError if it is none."""
-    if type(body) is not bytes:
-        body = bytes(memoryview(body))
+    """The body as protobuf, read as peers read it; WireError if it is none.
+
+    The C runtime refuses long tags and deep groups, which peers take, and takes varints with bits beyond the
+    64th, which they refuse; so what it takes is looked over. The runtime in Python has more oddities.
+    """
     proto = Proto()
     try:
+        if not _C_RUNTIME:
+            raise DecodeError
         proto.ParseFromString(body)
-        # The runtime takes varints with bits beyond the 64th, and refuses long tags and deep groups.
-        # A body that it writes back unchanged has none of these.
+    except DecodeError:
+        proto.ParseFromString(normalise(body))
+        return proto
+    fields = len(proto.wantlist.entries) + len(proto.blocks) + len(proto.payload) + len(proto.blockPresences)
+    if len(body) <= _LARGE * fields:
+        # A body that is written back unchanged has no odd varints: faster than to look at each.
         proto.DiscardUnknownFields()
         if proto.SerializeToString() == body:
             return proto
-    except DecodeError:
-        pass
-    proto = Proto()
-    proto.ParseFromString(normalise(body))
+    check(body)
     return proto
 
 
-def _frame(body: bytes) -> bytes:
-    return encode_varint(len(body)) + body
+def _frame(pieces: list[bytes]) -> bytes:
+    return b"".join([encode_varint(sum(map(len, pieces))), *pieces])
 
 
 # Sizes of protobuf elements; zero scalars and empty bytes are not written.
@@ -310,3 +331,15 @@ def _block_size(block: Block, version: int) -> int:
         return len(block.data)
     size = _field_size(len(block.cid.prefix))
     return size + _field_size(len(block.data)) if block.data else size
+
+
+def _block_pieces(block: Block, version: int) -> tuple[bytes, bytes]:
+    """An element of `blocks` or `payload`: what precedes the data, and the data."""
+    data = block.data
+    if version == 0:
+        return b"\x12" + encode_varint(len(data)), data
+    prefix = block.cid.prefix
+    head = b"\x0a" + encode_varint(len(prefix)) + prefix
+    if data:
+        head += b"\x12" + encode_varint(len(data))
+    return b"\x1a" + encode_varint(len(head) + len(data)) + head, data
