@@ -538,3 +538,31 @@ def test_random_traffic_arrives_whole_and_in_order(seed: int) -> None:
     assert arrived == sent
     assert all(heard.ended for heard in right.accepted)
     assert (left.mux.queued, right.mux.queued) == (0, 0)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_frames_at_random_are_taken_or_refused_by_a_typed_error(seed: int) -> None:
+    rng = random.Random(seed)
+    right = Side(initiator=False, consume=rng.random() < 0.5)
+    own = [right.open()[0] for _ in range(3)]
+    for _ in range(400):
+        kind = rng.choice(
+            [DATA, DATA, WINDOW_UPDATE, WINDOW_UPDATE, PING, GO_AWAY if rng.random() < 0.01 else PING]
+        )
+        flags = rng.choice([0, 0, SYN, ACK, FIN, RST, SYN | FIN, rng.randrange(16)])
+        stream = rng.choice([0, 1, 3, 5, 7, 2, 4, 6, rng.randrange(40)])
+        length = rng.choice([0, 1, 100, 5000])
+        payload = bytes(length) if kind == DATA else b""
+        try:
+            right.feed(frame(kind, flags, stream, length, payload))
+        except YamuxError:
+            right = Side(initiator=False)
+            own = [right.open()[0] for _ in range(3)]
+        if rng.random() < 0.2:
+            rng.choice(own).reset()
+        if rng.random() < 0.5:
+            right.take()
+        live = right.mux.streams.values()
+        assert right.mux.queued == sum(stream.queued for stream in live)
+        assert all(not stream.closed for stream in live)
+        assert right.mux._inbound == sum(stream.id % 2 for stream in live)
