@@ -373,4 +373,4 @@ def test_a_slow_peer_does_not_hold_what_a_fast_one_could_bring() -> None:
     run.now = 2.0
     run.answer("slow", [blocks[cid] for cid in out["slow"].blocks[1:]])
     slow = run.sent()["slow"].blocks
-    assert len(slow) == run.options.min_window
+    assert 0 < len(slow) <= run.options.min_window
