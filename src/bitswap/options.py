@@ -213,13 +213,14 @@ class NetworkOptions:
     receive_window: int = 16 * MIB
     """Bytes a peer may send ahead on a Bitswap stream (go-libp2p: 16 MiB); returned by halves."""
     max_frame: int = 256 * KIB
-    """Payload bytes of an outgoing yamux frame (rust-yamux closes the connection at more than 1 MiB)."""
+    """Payload bytes of an outgoing yamux frame (rust-yamux closes the connection at more than 1 MiB).
+
+    About one frame is encrypted ahead of what the socket takes, so this bounds the ciphertext that waits.
+    """
     max_unread_bytes: int = 32 * MIB
     """Bytes per connection of a paused peer that are kept; above it the socket is not read until `resume`."""
     max_partial_bytes: int = 32 * MIB
     """Bytes per connection in messages that are not complete; a stream that would exceed it is reset."""
-    max_pending_ciphertext: int = 1 * MIB
-    """Bytes per connection encrypted but not yet taken by the socket; above it nothing more is encrypted."""
     send_low_water: int = 256 * KIB
     """Bytes of a message left to be sent at which the lane can take the next one."""
     read_buffer: int = 256 * KIB
@@ -306,7 +307,6 @@ class NetworkOptions:
         _require(1 * KIB <= self.max_frame <= 1 * MIB, "max_frame must be 1 KiB to 1 MiB")
         _require(self.max_partial_bytes >= MAX_FRAME, "max_partial_bytes must hold a message")
         _require(self.max_control_bytes >= 4 * KIB, "max_control_bytes must be at least 4 KiB")
-        _require(self.max_pending_ciphertext >= 32 * KIB, "max_pending_ciphertext must be at least 32 KiB")
         _require(self.read_buffer >= 32 * KIB, "read_buffer must be at least 32 KiB")
         _require(self.max_proposals >= 1, "max_proposals must be at least 1")
         _require(self.max_handshake_bytes >= 8 * KIB, "max_handshake_bytes must be at least 8 KiB")

@@ -29,9 +29,7 @@ class Deliverer(Protocol):
 class MessageReader:
     """Owner of a Bitswap stream's receiving side; reads many messages until the peer ends it."""
 
-    def __init__(
-        self, deliverer: Deliverer, remote: RemotePeer, link: Link, stream: YamuxStream
-    ) -> None:
+    def __init__(self, deliverer: Deliverer, remote: RemotePeer, link: Link, stream: YamuxStream) -> None:
         self._deliverer = deliverer
         self._remote = remote
         self._link = link
