@@ -236,10 +236,11 @@ class Session:
 
     def _ask_fresh(self, peers: Sequence[SessionPeer], now: float) -> None:
         fresh = self.wants.fresh
-        room = sum(peer.limit - peer.outstanding for peer in peers if peer.outstanding < peer.limit)
-        if room <= 0 or (room < len(fresh) and room * 8 < sum(peer.limit for peer in peers)):
-            # Single places are not worth a message while everybody has enough to do.
-            return
+        room = _room(peers)
+        if room < len(fresh):
+            # Single places are not worth a message to a peer that has enough to do.
+            peers = [peer for peer in peers if (peer.limit - peer.outstanding) * 8 >= peer.limit]
+            room = _room(peers)
         taken = [fresh.popitem(last=False)[1] for _ in range(min(room, len(fresh)))]
         for member, numbers in split(len(taken), peers):
             mine = [taken[number] for number in numbers]
@@ -381,3 +382,8 @@ class Session:
         if want.asked is not None and want.asked.peer == peer:
             return "asked for the block, has not answered"
         return "has not answered"
+
+
+def _room(peers: Iterable[SessionPeer]) -> int:
+    """Wants that these peers can take."""
+    return sum(peer.limit - peer.outstanding for peer in peers if peer.outstanding < peer.limit)
