@@ -227,7 +227,7 @@ class NetworkOptions:
     """Bytes of the two read buffers (ciphertext, plaintext) that all connections share."""
     read_budget: int = 1 * MIB
     """Bytes read from one connection before the others have their turn."""
-    write_budget: int = 4 * MIB
+    write_budget: int = 1 * MIB
     """Bytes written to one connection before the others have their turn."""
     dial_timeout: float = 15.0
     """Seconds for a dial, name lookup and handshake included (go-libp2p swarm: 15 s)."""
@@ -325,12 +325,12 @@ class StoreOptions:
     durability: str = "ordered"
     """What a power cut can undo; no choice loses anything when only the process dies (kill -9).
 
-    "full": nothing that a call has stored. "ordered": the last transaction, and the store is never damaged; one
-    flush a transaction instead of two. "none": flush() alone flushes, and a power cut may damage the store.
+    "full": nothing that a call has stored. "ordered": the last transaction, and the store is never damaged;
+    one flush a transaction instead of two. "none": flush() alone flushes, and a power cut may damage the store.
     Measured for 256 blocks of 256 KiB in one call: 0.5-0.7, 0.8 and 1.1 GB/s.
     """
     map_bytes: int = 64 * MIB
-    """Bytes of address space for a new store; doubled whenever it is full (the file grows with its content)."""
+    """Bytes of address space for a new store; doubled whenever full (the file grows with its content)."""
     max_bytes: int | None = None
     """Bytes that the store's file may grow to; None: as large as the disk. Beyond it StoreFull is raised."""
     transaction_bytes: int = 64 * MIB
@@ -348,7 +348,9 @@ class StoreOptions:
             self.max_bytes is None or self.max_bytes >= self.map_bytes,
             f"max_bytes ({self.max_bytes}) is less than map_bytes ({self.map_bytes})",
         )
-        _require(self.transaction_bytes >= 1, f"transaction_bytes is at least 1, not {self.transaction_bytes}")
+        _require(
+            self.transaction_bytes >= 1, f"transaction_bytes is at least 1, not {self.transaction_bytes}"
+        )
         _require(1 <= self.max_readers <= 65536, f"max_readers is 1 to 65536, not {self.max_readers}")
 
 
