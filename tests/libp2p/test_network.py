@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +24,9 @@ from tests.libp2p.conftest import Node
 from tests.libp2p.puppet import WAIT, Received
 
 pytestmark = pytest.mark.timeout(60)
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
 
 MakeNode = Callable[..., Node]
 
@@ -442,6 +448,29 @@ def test_ping_and_latency(make_node: MakeNode) -> None:
     assert left[0].latency("nobody") is None
     with pytest.raises(RemoteError):
         left[0].ping(PeerIdentity.generate().peer_id)
+
+
+def test_pings_leave_nothing_behind(make_node: MakeNode) -> None:
+    left, right = make_node(), make_node()
+    one, two = join(left, right)
+    for _ in range(200):
+        left[0].ping(two)
+    assert len(left[0]._reactor._timers) < 20  # type: ignore[union-attr]
+    for network, peer in ((left[0], two), (right[0], one)):
+        assert len(network._swarm.peers[peer].links[0].connection.session.streams) < 10
+
+
+def test_a_forgotten_network_does_not_keep_the_interpreter_alive() -> None:
+    script = """
+from bitswap.network.libp2p import Libp2pNetwork
+from tests.libp2p.puppet import Received
+left, right = Libp2pNetwork(["/ip4/127.0.0.1/tcp/0"]), Libp2pNetwork()
+left.start(Received())
+right.start(Received())
+right.connect(left.addrs[0])
+right.connect("/dns4/localhost/tcp/" + left.addrs[0].split("/")[4])
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=WAIT, cwd=ROOT, env=ENVIRONMENT)
 
 
 def test_identify_tells_protocols_agent_and_addresses(make_node: MakeNode) -> None:

@@ -28,6 +28,7 @@ from bitswap.network.libp2p.negotiation import Failed, Negotiation
 from bitswap.network.libp2p.ping import MAX_PING_STREAMS, PING_ID, PING_SIZE, Pinger, PingResponder
 from bitswap.network.libp2p.reactor import Reactor
 from bitswap.network.libp2p.remote import RemotePeer
+from bitswap.network.libp2p.timers import Timer
 from bitswap.network.libp2p.yamux_stream import StreamHandler, YamuxStream
 from bitswap.options import NetworkOptions
 
@@ -147,14 +148,17 @@ class Host:
         timeout: float,
         agreed: Callable[[YamuxStream], StreamHandler],
         failed: Failed,
-    ) -> None:
-        """Open a stream for a short exchange that is over, one way or the other, within `timeout`."""
+    ) -> Timer | None:
+        """Open a stream for a short exchange that is over, one way or the other, within `timeout`.
+
+        Returns the timer that sees to it, for those who know better when it is over; None when it failed.
+        """
         negotiation = Negotiation.initiator([protocol], lambda stream, _: agreed(stream), failed)
         try:
             stream = link.connection.session.open_stream(negotiation)
         except RemoteError as error:
             failed(error)
-            return
+            return None
         negotiation.attach(stream, self.reactor, timeout)
 
         def expired() -> None:
@@ -164,8 +168,8 @@ class Host:
                 handler.closed(Timeout(f"no end of {protocol} within {timeout:.1f} s"))
                 link.schedule_flush()
 
-        self.reactor.later(timeout * 1.05, expired)
         link.schedule_flush()
+        return self.reactor.later(timeout * 1.05, expired)
 
     def _identify(self, remote: RemotePeer, link: Link) -> None:
         def failed(error: BaseException) -> None:
@@ -226,8 +230,11 @@ class Host:
             return
         clock = self.reactor.now
         started = 0.0
+        timer: Timer | None = None
 
         def finished(error: BaseException | None) -> None:
+            if timer is not None:
+                timer.cancel()
             if error is not None:
                 done(None, error)
                 return
@@ -240,7 +247,7 @@ class Host:
             started = clock()
             return Pinger(stream, os.urandom(PING_SIZE), finished)
 
-        self._open(link, PING_ID, timeout, agreed, lambda error: done(None, error))
+        timer = self._open(link, PING_ID, timeout, agreed, finished)
 
     # Messages.
 

@@ -67,7 +67,8 @@ class Pinger:
         if len(self._data) < PING_SIZE:
             return
         same = self._data == self._payload
-        self._stream.reset() if not same else self._stream.end()
+        # One ping a stream: the peer has nothing more to say on it.
+        self._stream.reset()
         self.finish(None if same else PingError("the peer echoed other bytes than it was sent"))
 
     def end_received(self) -> None:
