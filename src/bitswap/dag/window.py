@@ -161,7 +161,7 @@ class Window(Generic[C, E]):
         self._parked: list[tuple[Key, _Slot]] = []
         self._nodes_waiting = 0
         self._links_ahead = 0
-        self._links_open = 0
+        self._links_open = 1
         self._least_size = 64
         top = _Frame((), iter([root]), 1, ())
         top.ahead = False
