@@ -27,6 +27,8 @@ class ServerStat:
     """Answers handed to the network and not yet acknowledged by it."""
     wants_refused: int = 0
     """Wants given up because their peer has too many (boxo's overflow)."""
+    blocks_too_large: int = 0
+    """How often a block was refused because no message can carry it."""
     entries_ignored: int = 0
     """Entries with an identity CID or one longer than allowed."""
 

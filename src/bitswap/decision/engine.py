@@ -54,7 +54,9 @@ class Engine:
         self._scores: dict[str, int] = {}
         self._next_sample: float | None = None
         self._blocks_sent = self._data_sent = self._messages_sent = self._sends_failed = 0
-        self._wants_refused = self._entries_ignored = 0
+        self._wants_refused = self._entries_ignored = self._blocks_too_large = 0
+        self.too_large: CID | None = None
+        """The first block that could not be served because no message can carry it."""
 
     # Events
 
@@ -98,7 +100,7 @@ class Engine:
         """Blocks have come, with these sizes in bytes: answer everybody who waits for exactly these CIDs."""
         tasks: dict[str, list[Task]] = {}
         for cid, size in sizes.items():
-            if size > largest_block(cid):
+            if not self._fits(cid, size):
                 continue
             for peer, want in self._ledger.wanters(cid):
                 self._ledger.found(peer, want)
@@ -119,6 +121,11 @@ class Engine:
         self._sample(now)
         batch = self._queue.pop(now)
         return Envelope(batch) if batch is not None else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether `next_envelope` has something now, going by what was known at the last call of anything."""
+        return self._queue.ready
 
     def next_deadline(self) -> float | None:
         """When `next_envelope` should be called although nothing has happened; None = no need."""
@@ -171,9 +178,10 @@ class Engine:
         peer = envelope.peer
         if envelope.block_count:
             self._accounts.add_sent(peer, -envelope.block_bytes, -envelope.block_count)
-        owed = {task.cid: task for task in envelope.batch.tasks if not task.cancelled}
-        self._ledger.restore(peer, [want for want in envelope.answered if want.cid in owed])
-        self._queue.put_back(peer, owed.values(), now)
+        owed = [task for task in envelope.batch.tasks if not task.cancelled and self._is_told(task)]
+        cids = {task.cid for task in owed}
+        self._ledger.restore(peer, [want for want in envelope.answered if want.cid in cids])
+        self._queue.put_back(peer, owed, now)
 
     # Questions
 
@@ -206,6 +214,7 @@ class Engine:
             pending_tasks=sum(len(queue.pending) for queue in queues),
             active_tasks=sum(len(queue.active) for queue in queues),
             wants_refused=self._wants_refused,
+            blocks_too_large=self._blocks_too_large,
             entries_ignored=self._entries_ignored,
         )
 
@@ -225,7 +234,7 @@ class Engine:
                     refusals.append(Task(cid, priority, None, want_type == BLOCK, True))
                 continue
             size = sizes.get(cid)
-            if size is not None and size > largest_block(cid):
+            if size is not None and not self._fits(cid, size):
                 size = None
             wants.append(Want(cid, priority, want_type, asked, size is not None))
             if size is not None:
@@ -264,6 +273,18 @@ class Engine:
         """Identity CIDs hold their own data, and overlong ones are nonsense: both are ignored quietly."""
         longest = self.options.max_cid_size
         return (not longest or len(cid) <= longest) and cid.hash_code != IDENTITY
+
+    def _is_told(self, task: Task) -> bool:
+        """Whether the peer hears of it: a vanished block is passed over in silence unless it asked."""
+        return task.have or (task.send_dont_have and self.options.send_dont_haves)
+
+    def _fits(self, cid: CID, size: int) -> bool:
+        """Whether a message can carry the block; one that cannot be sent is as good as missing."""
+        if size <= largest_block(cid):
+            return True
+        self._blocks_too_large += 1
+        self.too_large = self.too_large or cid
+        return False
 
     def _sends_block(self, want_type: int, size: int) -> bool:
         small = self.options.want_have_replace_size

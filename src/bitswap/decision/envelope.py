@@ -49,7 +49,7 @@ class Envelope:
 class Contents:
     """The message made of an envelope's answers, and what could not go into it."""
 
-    __slots__ = ("blocks", "haves", "later", "message", "vanished")
+    __slots__ = ("blocks", "haves", "later", "message")
 
     def __init__(self, envelope: Envelope, found: Mapping[CID, Block | None], dont_haves: bool) -> None:
         """`dont_haves` says whether a peer that asked for it is told of a block that has vanished."""
@@ -58,7 +58,7 @@ class Contents:
         self.blocks: list[Block] = []
         self.haves: list[CID] = []
         self.later: list[Task] = []
-        """To be queued again: does not fit, or was asked for again after the block was looked for in vain."""
+        """Not in it, and still owed: does not fit, or was asked for again after it was read in vain."""
         room = MAX_FRAME - MESSAGE_OVERHEAD
         for task in envelope.batch.tasks:
             cid = task.cid
@@ -75,6 +75,7 @@ class Contents:
                 if task.repeated:
                     self.later.append(task)
                     continue
+                task.vanish()
                 if not (task.send_dont_have and dont_haves):
                     continue
             room -= len(cid) + PRESENCE_OVERHEAD

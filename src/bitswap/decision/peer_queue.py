@@ -62,6 +62,7 @@ class PeerQueue:
         """Queue again, in their old place, tasks that were taken and are done without having been sent."""
         for task in tasks:
             task.cancelled = task.repeated = False
+            task.weigh()
             queued = self.pending.get(task.cid)
             if queued is None:
                 self._enqueue(task)

@@ -119,6 +119,11 @@ class RequestQueue:
         self._update(lane, now)
         return batch
 
+    @property
+    def ready(self) -> bool:
+        """Whether a peer could be given something."""
+        return bool(self._scheduler.ready) and self.active_work < self._options.max_total_outstanding_bytes
+
     def next_deadline(self) -> float | None:
         """When `pop` may have something that it has not now, without any other call."""
         return self._retries[0][0] if self._retries else None
@@ -150,7 +155,7 @@ class RequestQueue:
         return batch._lane is not None and self._lanes.get(batch.peer) is batch._lane
 
     def postpone(self, batch: Batch, tasks: Sequence[Task]) -> None:
-        """Take `tasks` out of a current batch and queue them again."""
+        """Take `tasks` out of a current batch, and queue again those that the peer has not withdrawn."""
         lane = batch._lane
         assert lane is not None
         later = set(map(id, tasks))
@@ -159,7 +164,7 @@ class RequestQueue:
         batch._work -= work
         self.active_work -= work
         lane.queue.done(tasks)
-        lane.queue.put_back(tasks)
+        lane.queue.put_back([task for task in tasks if not task.cancelled])
         self._update(lane, batch.taken_at)
 
     def put_back(self, peer: str, tasks: Iterable[Task], now: float) -> None:

@@ -58,7 +58,8 @@ class FairScheduler:
         self._timeout = starvation_timeout
         self._turns: dict[str, Turn] = {}
         self._heap: list[tuple[Any, int, Turn]] = []
-        self._ready = 0
+        self.ready = 0
+        """Peers that can be given something now."""
         self._promotions: list[tuple[float, int, Turn]] = []
         self._count = 0  # makes heap entries unique, and orders services
 
@@ -73,7 +74,7 @@ class FairScheduler:
         turn.pending = pending
         turn.active = active
         ready = ready and pending > 0
-        self._ready += ready - turn.ready
+        self.ready += ready - turn.ready
         turn.ready = ready
         if not ready:
             turn.version = 0
@@ -116,7 +117,7 @@ class FairScheduler:
         turn = self._turns.pop(peer, None)
         if turn is not None:
             turn.version = 0
-            self._ready -= turn.ready
+            self.ready -= turn.ready
 
     def starved(self, peer: str, now: float) -> bool:
         """Never served, or longer ago than the timeout."""
@@ -135,7 +136,7 @@ class FairScheduler:
         turn.key = key
         turn.version = self._count
         heapq.heappush(self._heap, (key, turn.version, turn))
-        if len(self._heap) > _SLACK and len(self._heap) > 4 * self._ready:
+        if len(self._heap) > _SLACK and len(self._heap) > 4 * self.ready:
             self._heap = [(t.key, t.version, t) for t in self._turns.values() if t.ready]
             heapq.heapify(self._heap)
 

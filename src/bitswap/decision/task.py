@@ -1,7 +1,7 @@
 """One answer that a peer is owed: what it will be, what it weighs, and how two of them become one.
 
 Kinds: a block (`have` and `want_block`), a HAVE (`have` only), a DONT_HAVE (not `have`). Source: boxo
-`decision/engine.go` and `task_merger.go`; here the wish to be told DONT_HAVE survives a merge.
+`decision/engine.go` and `task_merger.go`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Task:
         self.size = size or 0
         self.want_block = want_block
         self.send_dont_have = send_dont_have
-        self.work = self.size if self.have and want_block else presence_size(cid)
+        self.weigh()
         self.order: Any = -priority
         self.seq = 0
         self.live = False  # queued; an entry of the heap whose task is not live is skipped
@@ -95,14 +95,25 @@ class Task:
         )
 
     def merge(self, new: Task) -> None:
-        """Take from `new`, for the same CID, what it knows or asks for beyond this; nothing is taken back."""
+        """Take from `new`, for the same CID, what it knows or asks for beyond this; nothing is taken back.
+
+        Whether DONT_HAVE was asked for stays as it first was, as in boxo.
+        """
         if new.have and not self.have:
             self.have = True
             self.size = new.size
         self.want_block = self.want_block or new.want_block
-        self.send_dont_have = self.send_dont_have or new.send_dont_have
         self.priority = max(self.priority, new.priority)
+        self.weigh()
+
+    def weigh(self) -> None:
+        """Set `work`: bytes of the block or presence. Not while it is under way, where it is booked."""
         self.work = self.size if self.have and self.want_block else presence_size(self.cid)
+
+    def vanish(self) -> None:
+        """The block turned out not to be there. If it comes while this is under way, that is news."""
+        self.have = False
+        self.size = 0
 
     def __lt__(self, other: Task) -> bool:
         # Two heap entries of one task can be equal up to the task itself; either may come first.

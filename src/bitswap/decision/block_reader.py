@@ -1,0 +1,59 @@
+"""Reading a blockstore that may fail: what cannot be read counts as missing, and the node lives on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from bitswap.block import Block
+    from bitswap.blockstore.interface import Blockstore
+    from bitswap.cid import CID
+
+_log = logging.getLogger(__name__)
+_Found = TypeVar("_Found")
+
+
+class BlockReader:
+    """Batch reads of `store` that never raise (boxo `blockstoremanager`, without its pool).
+
+    When a batch fails its blocks are read one by one, so that one bad block does not hide the others.
+    """
+
+    def __init__(self, store: Blockstore) -> None:
+        self._store = store
+        self._failures = 0
+
+    def sizes(self, cids: Sequence[CID]) -> list[int | None]:
+        """Bytes of each block, None where there is none or it cannot be read."""
+        return self._each(cids, self._store.sizes)
+
+    def blocks(self, cids: Sequence[CID]) -> list[Block | None]:
+        """Each block, None where there is none or it cannot be read."""
+        return self._each(cids, self._store.get_many)
+
+    def _each(
+        self, cids: Sequence[CID], read: Callable[[Sequence[CID]], list[_Found | None]]
+    ) -> list[_Found | None]:
+        if not cids:
+            return []
+        try:
+            return read(cids)
+        except Exception as error:  # whatever a store raises, the peer is told that the block is missing
+            self._failed(cids, error)
+        if len(cids) == 1:
+            return [None]
+        return [self._each([cid], read)[0] for cid in cids]
+
+    def _failed(self, cids: Sequence[CID], error: Exception) -> None:
+        self._failures += 1
+        # A store that always fails must not fill the log as well: the 1st, 2nd, 4th, 8th… failure is told.
+        if self._failures & (self._failures - 1) == 0:
+            _log.warning(
+                "the blockstore failed on %d block(s), first %s (failure %d): %r",
+                len(cids),
+                cids[0],
+                self._failures,
+                error,
+            )

@@ -1,0 +1,322 @@
+"""The serving half: answers what peers want from a blockstore (boxo `bitswap/server`)."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from bitswap.block import Block
+from bitswap.cid import CID
+from bitswap.clock import Clock, SystemClock
+from bitswap.decision.block_reader import BlockReader
+from bitswap.decision.engine import Engine
+from bitswap.decision.envelope import Envelope
+from bitswap.decision.inbox import Inboxes, Work
+from bitswap.decision.score_ledger import Receipt
+from bitswap.network.interface import ANSWERS, Network, Peer
+from bitswap.options import ServerOptions
+from bitswap.stat import ServerStat
+from bitswap.tracer import Tracer
+from bitswap.workers import Workers
+
+if TYPE_CHECKING:
+    from bitswap.blockstore.interface import Blockstore
+    from bitswap.message import Message
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """Drives a decision engine: takes wantlists in, reads the store, sends answers. Safe from any thread.
+
+    It is a `network.interface.Receiver`: alone, it is given to `network.start`; beside a client, whoever
+    receives for both forwards to it. Network and store belong to the caller. Neither lock is held during a
+    store read, a send, or any call of the network, and never both at once.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        store: Blockstore,
+        options: ServerOptions | None = None,
+        *,
+        clock: Clock | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
+        self.options = options = options or ServerOptions()
+        self._network = network
+        self._reader = BlockReader(store)
+        self._clock = clock or SystemClock()
+        self._tracer = tracer
+        self._engine_lock = threading.Lock()
+        self._engine = Engine(network.self_id, options, secrets.randbits(64))
+        self._lookups: list[dict[CID, int | None]] = []  # under way; new blocks are noted in them
+        self._deadline: float | None = None
+        self._told_too_large = False
+        # What is behind `_wake` is touched by the network's thread, so it is locked for moments only.
+        self._wake = threading.Condition(threading.Lock())
+        self._inboxes = Inboxes(options.max_inbound_messages, options.max_inbound_bytes)
+        self._finished: deque[tuple[Envelope, BaseException | None, float]] = deque()
+        self._pull = False  # the engine may have an envelope
+        self._closed = False
+        self._workers = Workers("bitswap-server", options.task_workers, self._work)
+        self._workers.start()
+
+    # What the network tells
+
+    def peer_connected(self, peer: Peer) -> None:
+        with self._wake:
+            if not self._closed:
+                self._inboxes.connected(peer)
+                self._wake.notify()
+
+    def peer_disconnected(self, peer: Peer, reason: BaseException | None = None) -> None:
+        """Everything about the peer is forgotten, also what waits to be handled."""
+        with self._wake:
+            if not self._closed:
+                self._inboxes.disconnected(peer)
+                self._wake.notify()
+
+    def message_received(self, peer: Peer, message: Message) -> None:
+        """Take a message over and return; a peer that has too many waiting is paused."""
+        if not message.full and not message.wantlist():
+            return
+        with self._wake:
+            if self._closed:
+                return
+            pause = self._inboxes.message(peer, message, message.body_size)
+            self._wake.notify()
+        if pause:
+            self._tell_network(self._network.pause, peer)
+            with self._wake:
+                paused = self._inboxes.is_paused(peer)
+            # A worker may have caught up, and resumed, before the pause.
+            if not paused:
+                self._tell_network(self._network.resume, peer)
+
+    def receive_error(self, peer: Peer, error: BaseException) -> None:
+        _log.debug("stream from %s: %s", peer, error)
+
+    # What the rest of the node tells
+
+    def blocks_received(self, peer: Peer, blocks: Iterable[Block]) -> None:
+        """`peer` sent blocks that we wanted: credit it. Nobody is served; see `notify_new_blocks`."""
+        sizes = [len(block.data) for block in blocks]
+        with self._wake:
+            if not self._closed and self._inboxes.credit(peer, len(sizes), sum(sizes)):
+                self._wake.notify()
+
+    def notify_new_blocks(self, blocks: Sequence[Block] | Sequence[CID]) -> None:
+        """Blocks are in the store now: serve those who wait. Sizes of bare CIDs are looked up first."""
+        if self._closed:
+            return
+        sizes = {block.cid: len(block.data) for block in blocks if isinstance(block, Block)}
+        bare = [cid for cid in blocks if isinstance(cid, CID)]
+        sizes.update(
+            (cid, size) for cid, size in zip(bare, self._reader.sizes(bare), strict=True) if size is not None
+        )
+        with self._engine_lock:
+            for lookup in self._lookups:
+                for cid in sizes.keys() & lookup.keys():
+                    lookup[cid] = sizes[cid]
+            self._engine.notify_new_blocks(sizes, self._clock.now())
+            ready = self._engine.ready
+        if ready:
+            self._wake_puller()
+
+    # Questions
+
+    def ledger_for_peer(self, peer: Peer) -> Receipt:
+        """Bytes exchanged with a connected peer; all zero for others."""
+        with self._engine_lock:
+            return self._engine.ledger_for_peer(peer)
+
+    def wantlist_for_peer(self, peer: Peer) -> list[CID]:
+        """What `peer` waits for."""
+        with self._engine_lock:
+            return self._engine.wantlist_for_peer(peer)
+
+    def scores(self) -> dict[Peer, int]:
+        """Usefulness of peers, 1 to 25, where there is any; renewed every 10 s (boxo tags peers with it)."""
+        with self._engine_lock:
+            return self._engine.scores()
+
+    def stat(self) -> ServerStat:
+        with self._engine_lock:
+            return self._engine.stat
+
+    # Life
+
+    def close(self) -> None:
+        """Stop serving and join the threads. Network and store stay open. A second call does nothing."""
+        with self._wake:
+            self._closed = True
+            self._inboxes.clear()
+            self._wake.notify_all()
+        self._workers.join()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # The worker threads
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                if not self._await_work():
+                    return
+                finished = list(self._finished)
+                self._finished.clear()
+                work = self._inboxes.take()
+                pull = self._pull or bool(finished) or work is not None
+                self._pull = False
+            if finished:
+                self._settle(finished)
+            if work is not None:
+                self._guarded(self._handle, work)
+            if pull:
+                self._guarded(self._serve)
+
+    def _guarded(self, step: Callable[..., None], *args: object) -> None:
+        """A fault in a step, or in the caller's filter, costs what the step was about and no thread."""
+        try:
+            step(*args)
+        except Exception:
+            _log.exception("a step of the server failed")
+
+    def _await_work(self) -> bool:
+        """Wait, with `_wake` held, until there is something to do; False when closed."""
+        while not (self._closed or self._finished or self._inboxes or self._pull):
+            deadline = self._deadline
+            if deadline is None:
+                self._wake.wait()
+                continue
+            left = deadline - self._clock.now()
+            if left <= 0:
+                self._deadline = None
+                self._pull = True
+            else:
+                self._wake.wait(left)
+        return not self._closed
+
+    def _settle(self, finished: Iterable[tuple[Envelope, BaseException | None, float]]) -> None:
+        """Tell the engine of sends that ended."""
+        with self._engine_lock:
+            for envelope, error, when in finished:
+                if error is None:
+                    self._engine.envelope_sent(envelope, when)
+                else:
+                    self._engine.envelope_failed(envelope, when)
+        for envelope, error, _ in finished:
+            if error is not None:
+                _log.debug("answers to %s were not sent: %s", envelope.peer, error)
+
+    def _handle(self, work: Work) -> None:
+        """Take in what came from one peer."""
+        try:
+            with self._engine_lock:
+                if work.left:
+                    self._engine.peer_disconnected(work.peer)
+                if work.came:
+                    self._engine.peer_connected(work.peer)
+                if work.blocks:
+                    self._engine.blocks_received(work.peer, work.block_bytes, work.blocks)
+            if work.message is not None:
+                self._take_in(work.peer, work.message)
+        finally:
+            with self._wake:
+                resumed = self._inboxes.finished(work.peer)
+                if self._inboxes:
+                    self._wake.notify()
+            for peer in resumed:
+                self._tell_network(self._network.resume, peer)
+
+    def _take_in(self, peer: Peer, message: Message) -> None:
+        sizes: dict[CID, int | None] = dict.fromkeys(self._engine.lookups(message))
+        with self._engine_lock:
+            self._lookups.append(sizes)
+        cids = list(sizes)
+        found = self._reader.sizes(cids)
+        with self._engine_lock:
+            self._lookups = [lookup for lookup in self._lookups if lookup is not sizes]
+            # A block that came after it was looked for has been noted in `sizes` meanwhile.
+            sizes.update((cid, size) for cid, size in zip(cids, found, strict=True) if size is not None)
+            self._engine.message_received(peer, message, sizes, self._clock.now())
+            too_large = self._engine.too_large
+        if too_large is not None and not self._told_too_large:
+            self._told_too_large = True
+            _log.warning(
+                "block %s is too large for a message and is not served; others may be too", too_large
+            )
+
+    def _serve(self) -> None:
+        """Send one envelope, if there is one."""
+        now = self._clock.now()
+        with self._engine_lock:
+            envelope = self._engine.next_envelope(now)
+            ready = self._engine.ready
+            before, self._deadline = self._deadline, self._engine.next_deadline()
+            earlier = self._deadline is not None and (before is None or self._deadline < before)
+        if ready:
+            self._wake_puller()
+        elif earlier:
+            with self._wake:
+                self._wake.notify()
+        if envelope is None:
+            return
+        try:
+            message = self._fill(envelope)
+        except Exception as error:
+            self._ended(envelope, error)
+            raise
+        if message is None:
+            self._wake_puller()
+            return
+        self._send(envelope, message)
+
+    def _fill(self, envelope: Envelope) -> Message | None:
+        blocks = dict(zip(envelope.cids, self._reader.blocks(envelope.cids), strict=True))
+        with self._engine_lock:
+            return self._engine.fill(envelope, blocks)
+
+    def _send(self, envelope: Envelope, message: Message) -> None:
+        peer = envelope.peer
+        if self._tracer is not None:
+            try:
+                self._tracer.message_sent(peer, message)
+            except Exception:
+                _log.exception("the tracer failed")
+        try:
+            self._network.send(peer, message, ANSWERS, lambda error: self._ended(envelope, error))
+        except Exception as error:  # a network that is closed, or does not know the peer, may say so here
+            self._ended(envelope, error)
+
+    def _ended(self, envelope: Envelope, error: BaseException | None) -> None:
+        """The send of an envelope ended; called on the network's thread, so a worker does the rest."""
+        with self._wake:
+            self._finished.append((envelope, error, self._clock.now()))
+            self._wake.notify()
+
+    def _wake_puller(self) -> None:
+        with self._wake:
+            self._pull = True
+            self._wake.notify()
+
+    def _tell_network(self, call: Callable[[Peer], None], peer: Peer) -> None:
+        """Pause or resume; a network that is closing may refuse, which no longer matters."""
+        with contextlib.suppress(Exception):
+            call(peer)

@@ -1,0 +1,335 @@
+"""Filters, odd CIDs, too many wants, blocks that are too large or vanish."""
+
+from __future__ import annotations
+
+import pytest
+
+from bitswap.block import Block
+from bitswap.cid import CID, RAW
+from bitswap.decision.envelope import Envelope
+from bitswap.decision.task import largest_block
+from bitswap.message import Message
+from bitswap.options import MAX_FRAME, ServerOptions
+
+from .support import Answer, Node, block, cid, one
+
+DIGITS = "0123456789"
+
+
+def test_a_filtered_block_is_refused_as_if_missing() -> None:
+    denied = {("p0", cid(name)) for name in "bcde1"} | {("p1", cid(name)) for name in "ab"}
+    allowed_to_p2 = {cid("d")}
+
+    def allowed(peer: str, wanted: CID) -> bool:
+        return wanted in allowed_to_p2 if peer == "p2" else (peer, wanted) not in denied
+
+    node = Node(ServerOptions(want_have_replace_size=0, peer_block_request_filter=allowed), stored="abcde")
+    node.want("p0", "a", ask=True)
+    assert one(node.drain()) == Answer("p0", blocks="a")
+    node.want("p1", "bd", ask=True)
+    assert one(node.drain()) == Answer("p1", blocks="d", dont_haves="b")
+    node.want("p1", "", "ac", ask=True)
+    assert one(node.drain()) == Answer("p1", haves="c", dont_haves="a")
+    node.want("p2", "bcd1", "a", ask=True)
+    assert one(node.drain()) == Answer("p2", blocks="d", dont_haves="1abc")
+    node.arrive([block("1")])
+    assert node.drain() == []
+
+
+def test_a_filter_may_change_its_mind() -> None:
+    allowed: set[str] = set()
+    node = Node(
+        ServerOptions(
+            want_have_replace_size=0, peer_block_request_filter=lambda _, c: node.names[c] in allowed
+        ),
+        envelopes_per_peer=8,
+    )
+
+    def ask(blocks: str, haves: str = "") -> Answer:
+        node.want("A", blocks, haves, ask=True)
+        begun = node.begin()
+        assert begun is not None
+        return begun[1]
+
+    assert ask("a") == Answer("A", dont_haves="a")
+    allowed.add("a")
+    assert ask("a") == Answer("A", blocks="a")
+    allowed.update("bc")
+    assert ask("", "bc") == Answer("A", haves="bc")
+    allowed.remove("b")
+    assert ask("bc") == Answer("A", blocks="c", dont_haves="b")
+    assert ask("", "d") == Answer("A", dont_haves="d")
+    allowed.add("d")
+    assert ask("", "d") == Answer("A", haves="d")
+
+
+ODD = {
+    "oversized": CID(b"\x01\x55\x1e\x40" + b"\x07" * 64),
+    "identity": CID(b"\x01\x55\x00\x20" + b"\x07" * 32),
+    "wide-codec-identity": CID(b"\x01\xa9\x02\x00\x04" + b"\x07" * 4),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("kind", [0, 1])
+@pytest.mark.parametrize("full", [True, False])
+def test_odd_cids_are_ignored_and_the_rest_of_the_message_is_not(odd: str, kind: int, full: bool) -> None:
+    node = Node(ServerOptions(max_cid_size=64))
+    message = Message(full)
+    message.add_entry(ODD[odd], 9, kind, True)
+    message.add_entry(cid("1"), 1, kind, True)
+    assert node.engine.lookups(message) == [cid("1")]
+    node.receive("A", message)
+    assert node.wantlist("A") == "1"
+    assert one(node.drain()) == Answer("A", dont_haves="1")
+    assert node.engine.stat.entries_ignored == 1
+
+
+def test_a_message_of_odd_cids_alone_leaves_the_wantlist() -> None:
+    node = Node(ServerOptions(max_cid_size=64), stored="")
+    node.want("A", "1")
+    message = Message()
+    for odd in ODD.values():
+        message.add_entry(odd, 1, 0, True)
+    node.receive("A", message)
+    message = Message()
+    message.cancel(ODD["oversized"])
+    message.add_entry(cid("2"), 1)
+    node.receive("A", message)
+    assert node.wantlist("A") == "12"
+    assert node.drain() == []
+
+
+def test_no_limit_on_cids() -> None:
+    node = Node(ServerOptions(max_cid_size=0))
+    long = CID(b"\x01\x55\x1e\xf0\x01" + b"\x07" * 240)
+    node.names[long] = "L"
+    message = Message()
+    message.add_entry(long, 1, 0, True)
+    node.receive("A", message)
+    assert one(node.drain()).dont_haves == "L"
+
+
+def limited(limit: int = 4, **more: object) -> Node:
+    return Node(ServerOptions(max_wantlist_entries=limit, **more), stored="")  # type: ignore[arg-type]
+
+
+def test_one_message_may_fill_the_wantlist_and_no_more_fits() -> None:
+    node = limited(8)
+    node.want("A", "01234567")
+    node.want("A", "89", priority=-5)
+    assert node.wantlist("A") == "01234567"
+
+
+def test_higher_priorities_push_the_lowest_out() -> None:
+    node = limited()
+    node.want("A", "0123", priority=10)  # 0 -> 13 … 3 -> 10
+    node.want("A", "45", priority=11)  # 4 -> 12, 5 -> 11
+    assert node.wantlist("A") == "0124"
+    node.arrive([block("3"), block("5")])
+    assert node.drain() == []
+    assert node.engine.stat.wants_refused == 2
+
+
+def test_who_is_refused_is_told_if_it_asked() -> None:
+    node = limited()
+    node.want("A", "0123", priority=10)
+    node.want("A", "45", priority=1, ask=True)
+    assert one(node.drain()) == Answer("A", dont_haves="45")
+
+
+def test_an_available_block_that_is_pushed_out_is_refused() -> None:
+    node = limited()
+    node.add([block("a")])
+    node.want("A", "123a", priority=10, ask=True)
+    node.want("A", "4", priority=20, ask=True)
+    assert node.wantlist("A") == "1234"
+    assert one(node.drain()) == Answer("A", dont_haves="1234a")
+
+
+def test_among_equals_what_we_have_is_kept_and_then_what_came_first() -> None:
+    node = limited()
+    node.add([block("a")])
+    for name in "01234a":
+        node.want("A", name, priority=5)
+    assert node.wantlist("A") == "012a"
+    assert one(node.drain()).blocks == "a"
+
+
+def test_a_known_want_is_updated_even_when_there_is_no_room() -> None:
+    node = limited()
+    node.add([block("a", 5000)])
+    large = block("a", 5000).cid
+    message = Message()
+    message.add_entry(large, 7, 1)
+    node.receive("A", message)
+    node.want("A", "123", priority=7)
+    upgrade = Message()
+    upgrade.add_entry(large, 7, 0)
+    node.receive("A", upgrade)
+    assert one(node.drain()).blocks == "a"
+
+
+def test_a_cancel_makes_room_in_its_own_message() -> None:
+    node = limited()
+    node.want("A", "0123")
+    node.want("A", "4", cancels="0", priority=-5)
+    assert node.wantlist("A") == "1234"
+
+
+def test_a_full_wantlist_that_is_too_long_keeps_the_highest() -> None:
+    node = limited()
+    node.want("A", "9")
+    node.want("A", "01234567", full=True, ask=True)
+    assert node.wantlist("A") == "0123"
+    assert one(node.drain()).dont_haves == "01234567"
+
+
+def test_refusals_are_bounded_too() -> None:
+    node = limited(10)
+    message = Message()
+    for number in range(200):
+        message.add_entry(block(f"refused {number}").cid, 1, 0, True)
+    node.receive("A", message)
+    assert len(node.engine.wantlist_for_peer("A")) == 10
+    assert node.engine.stat.pending_tasks <= 30
+
+
+def test_a_node_with_too_many_wants_gives_each_peer_less() -> None:
+    node = limited(8, min_wantlist_entries=2, max_total_wantlist_entries=12)
+    node.want("A", "01234567", priority=5)
+    node.want("B", "01234567", priority=5)
+    assert (len(node.wantlist("A")), len(node.wantlist("B"))) == (8, 8)
+    node.want("C", "01234567", priority=5)
+    assert node.wantlist("C") == "01"
+    # Who had more keeps it, and can still put the new in place of the old.
+    node.want("A", "89", priority=50)
+    assert node.wantlist("A") == "01234589"
+
+
+def test_long_overflow_stays_in_order() -> None:
+    node = limited(100)
+    for start in range(0, 2000, 50):
+        message = Message()
+        for number in range(start, start + 50):
+            message.add_entry(block(f"n{number}").cid, (number * 7919) % 2003, 0)
+        node.receive("A", message)
+    best = sorted(range(2000), key=lambda number: (number * 7919) % 2003)[-100:]
+    assert set(node.engine.wantlist_for_peer("A")) == {block(f"n{number}").cid for number in best}
+
+
+def test_a_vanished_block_is_dont_have_if_asked_and_silence_otherwise() -> None:
+    node = Node()
+    node.want("A", "a", ask=True)
+    node.want("A", "b")
+    node.want("A", "c")
+    del node.store[cid("a")], node.store[cid("b")]
+    assert one(node.drain()) == Answer("A", blocks="c", dont_haves="a")
+    assert node.wantlist("A") == "ab"
+    node.arrive([block("a"), block("b")])
+    assert one(node.drain()) == Answer("A", blocks="ab")
+
+
+def test_nothing_is_sent_when_all_has_vanished() -> None:
+    node = Node()
+    node.want("A", "a")
+    node.store.clear()
+    assert node.begin() is None
+    node.want("A", "a")
+    node.arrive([block("a")])
+    assert one(node.drain()).blocks == "a"
+
+
+def test_a_block_that_comes_back_while_it_was_looked_for_is_sent() -> None:
+    node = Node()
+    node.want("A", "a")
+    envelope = node.engine.next_envelope(node.now)
+    assert envelope is not None
+    # The store was read and had nothing; then the block came.
+    node.engine.notify_new_blocks({cid("a"): 1}, node.now)
+    assert node.engine.fill(envelope, {cid("a"): None}) is None
+    assert one(node.drain()).blocks == "a"
+    assert node.wantlist("A") == ""
+
+
+class TestLargeBlocks:
+    big = block("big").cid
+
+    def ask(self, node: Node, *, kind: int = 0) -> None:
+        message = Message()
+        message.add_entry(self.big, 1, kind, True)
+        node.names[self.big] = "B"
+        node.engine.message_received("A", message, {self.big: largest_block(self.big) + 1}, node.now)
+
+    @pytest.mark.parametrize("kind", [0, 1])
+    def test_one_that_no_message_can_carry_is_as_good_as_missing(self, kind: int) -> None:
+        node = Node()
+        self.ask(node, kind=kind)
+        assert one(node.drain()) == Answer("A", dont_haves="B")
+        assert node.engine.too_large == self.big
+        node.engine.notify_new_blocks({self.big: largest_block(self.big) + 1}, node.now)
+        assert node.drain() == []
+        assert node.engine.stat.blocks_too_large == 2
+
+    def test_the_largest_one_makes_a_single_frame(self) -> None:
+        node = Node(stored="")
+        data = bytes(largest_block(block("x").cid))
+        item = Block.of(data)
+        node.add([item])
+        message = Message()
+        message.add_entry(item.cid, 1)
+        node.receive("A", message)
+        taken = node.take()
+        assert taken is not None
+        assert len(taken[1].to_body()) <= MAX_FRAME
+        assert len(taken[1].to_frames()) == 1
+
+    def test_a_message_never_exceeds_a_frame(self) -> None:
+        options = ServerOptions(target_message_size=1 << 30, max_outstanding_bytes=0, adaptive=False)
+        node = Node(options, stored="")
+        items = [Block.of(bytes([number]) * 1_500_000, codec=RAW) for number in range(5)]
+        node.add(items)
+        message = Message()
+        for item in items:
+            message.add_entry(item.cid, 1)
+        node.receive("A", message)
+        counts = []
+        while (taken := node.take()) is not None:
+            assert len(taken[1].to_frames()) == 1
+            counts.append(len(taken[1].blocks()))
+            node.engine.envelope_sent(taken[0], node.now)
+        assert counts == [2, 2, 1]
+
+    def test_a_store_that_was_wrong_about_sizes_does_no_harm(self) -> None:
+        node = Node(stored="")
+        items = [Block.of(bytes([number]) * 3_000_000) for number in range(2)]
+        message = Message()
+        for item in items:
+            message.add_entry(item.cid, 1)
+        node.engine.message_received("A", message, {item.cid: 10 for item in items}, node.now)
+        node.add(items)
+        sent = []
+        while (taken := node.take()) is not None:
+            sent += taken[1].blocks()
+            node.engine.envelope_sent(taken[0], node.now)
+        assert set(sent) == set(items)
+
+
+def test_tiny_answers_are_bounded_by_the_frame_as_well() -> None:
+    """Blocks of no bytes weigh nothing, so the target would never be reached."""
+    options = ServerOptions(max_wantlist_entries=100_000)
+    node = Node(options, stored="")
+    empty = block("").cid.multihash
+    message = Message()
+    sizes: dict[CID, int | None] = {}
+    for codec in range(1 << 14, (1 << 14) + 60_000):
+        wanted = CID.v1(codec, empty)
+        sizes[wanted] = 0
+        message.add_entry(wanted, 1)
+    node.engine.message_received("A", message, sizes, node.now)
+    envelope = node.engine.next_envelope(node.now)
+    assert isinstance(envelope, Envelope)
+    assert 10_000 < len(envelope.cids) < 60_000
+    filled = node.engine.fill(envelope, {c: Block(c, b"") for c in envelope.cids})
+    assert filled is not None
+    assert len(filled.to_body()) <= MAX_FRAME

@@ -1,0 +1,123 @@
+"""What waits to be handled: order, bounds, pauses."""
+
+from __future__ import annotations
+
+from bitswap.decision.inbox import Inboxes, Work
+from bitswap.message import Message
+
+
+def take(boxes: Inboxes) -> Work:
+    work = boxes.take()
+    assert work is not None
+    return work
+
+
+def test_messages_of_one_peer_are_taken_one_after_the_other() -> None:
+    boxes = Inboxes(8, 1000)
+    first, second = Message(), Message()
+    boxes.message("A", first, 10)
+    boxes.message("A", second, 10)
+    assert take(boxes).message is first
+    # Not before the first is handled, even if somebody else asks for work.
+    assert boxes.take() is None
+    boxes.message("A", Message(), 10)
+    assert not boxes
+    boxes.finished("A")
+    assert take(boxes).message is second
+
+
+def test_peers_take_turns() -> None:
+    boxes = Inboxes(8, 1000)
+    for peer in "AAAB":
+        boxes.message(peer, Message(), 1)
+    order = []
+    while boxes:
+        work = take(boxes)
+        order.append(work.peer)
+        boxes.finished(work.peer)
+    assert order == ["A", "B", "A", "A"]
+
+
+def test_a_disconnection_drops_what_waits_and_is_handled_before_what_follows() -> None:
+    boxes = Inboxes(8, 1000)
+    boxes.connected("A")
+    boxes.message("A", Message(), 10)
+    boxes.credit("A", 1, 5)
+    boxes.disconnected("A")
+    boxes.connected("A")
+    last = Message()
+    boxes.message("A", last, 10)
+    assert take(boxes) == Work("A", True, True, 0, 0, last)
+    assert boxes.waiting_bytes == 0
+    boxes.finished("A")
+    assert not boxes
+
+
+def test_a_disconnection_in_the_middle_of_a_message_is_handled_after_it() -> None:
+    boxes = Inboxes(8, 1000)
+    boxes.message("A", Message(), 10)
+    take(boxes)
+    boxes.disconnected("A")
+    assert boxes.take() is None
+    boxes.finished("A")
+    assert take(boxes) == Work("A", True, False, 0, 0, None)
+    boxes.finished("A")
+    assert boxes._boxes == {}
+
+
+def test_flapping_does_not_pile_up() -> None:
+    boxes = Inboxes(8, 1000)
+    for _ in range(1000):
+        boxes.connected("A")
+        boxes.message("A", Message(), 10)
+        boxes.disconnected("A")
+    assert take(boxes) == Work("A", True, False, 0, 0, None)
+    boxes.finished("A")
+    assert not boxes
+    assert boxes._boxes == {}
+
+
+def test_credit_is_summed_up_and_only_for_those_who_are_here() -> None:
+    boxes = Inboxes(8, 1000)
+    assert not boxes.credit("A", 1, 5)
+    boxes.connected("A")
+    for _ in range(3):
+        assert boxes.credit("A", 2, 5)
+    assert take(boxes) == Work("A", False, True, 6, 15, None)
+    boxes.disconnected("A")
+    assert not boxes.credit("A", 1, 5)
+
+
+def test_a_peer_with_too_many_messages_is_paused_until_half_are_handled() -> None:
+    boxes = Inboxes(4, 1000)
+    assert [boxes.message("A", Message(), 1) for _ in range(5)] == [False, False, False, True, True]
+    assert not boxes.message("B", Message(), 1)
+    assert boxes.is_paused("A")
+    resumed = []
+    while boxes:
+        work = take(boxes)
+        resumed.append((work.peer, boxes.finished(work.peer)))
+    assert resumed == [("A", []), ("B", []), ("A", []), ("A", ["A"]), ("A", []), ("A", [])]
+    assert not boxes.is_paused("A")
+
+
+def test_who_sends_while_too_much_waits_is_paused_until_half_is_handled() -> None:
+    boxes = Inboxes(100, 100)
+    assert not boxes.message("A", Message(), 60)
+    assert boxes.message("B", Message(), 60)
+    assert boxes.message("C", Message(), 1)
+    resumed = []
+    while boxes:
+        work = take(boxes)
+        resumed.append((work.peer, sorted(boxes.finished(work.peer))))
+    assert resumed == [("A", []), ("B", ["B", "C"]), ("C", [])]
+    assert boxes.waiting_bytes == 0
+
+
+def test_a_paused_peer_that_leaves_is_not_resumed() -> None:
+    boxes = Inboxes(1, 1000)
+    assert boxes.message("A", Message(), 1)
+    boxes.disconnected("A")
+    assert not boxes.is_paused("A")
+    take(boxes)
+    assert boxes.finished("A") == []

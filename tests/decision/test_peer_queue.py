@@ -1,0 +1,144 @@
+"""The queue of one peer (go-peertaskqueue `peertracker_test.go`)."""
+
+from __future__ import annotations
+
+from bitswap.decision.peer_queue import PeerQueue
+from bitswap.decision.task import Task, TaskInfo
+
+from .support import block, cid
+
+
+def task(name: str, priority: int = 1, work: int = 1) -> Task:
+    return Task(cid(name), priority, work, True, False)
+
+
+def names(tasks: list[Task]) -> str:
+    return "".join(NAMES[t.cid] for t in tasks)
+
+
+NAMES = {cid(name): name for name in "123abcdefgh"}
+
+
+def test_nothing_comes_out_of_nothing() -> None:
+    queue = PeerQueue("A")
+    assert queue.pop(100, 0) == []
+    queue.push([task("a")], 100)
+    assert queue.pop(0, 0) == []
+    assert queue.pop(-1, 0) == []
+
+
+def test_size_and_order() -> None:
+    queue = PeerQueue("A")
+    queue.push([task("1", 10, 10), task("2", 20, 10), task("3", 15, 10)], 100)
+    assert names(queue.pop(10, 0)) == "2"
+    assert (queue.pending_work, len(queue.pending), len(queue.active)) == (20, 2, 1)
+    assert names(queue.pop(100, 0)) == "31"
+    assert queue.pending_work == 0
+    assert queue.pop(100, 0) == []
+
+
+def test_the_first_one_always_fits() -> None:
+    queue = PeerQueue("A")
+    queue.push([task("1", 20, 10), task("2", 10, 5)], 100)
+    assert names(queue.pop(7, 0)) == "1"
+    assert names(queue.pop(100, 0)) == "2"
+
+
+def test_the_target_may_be_exceeded_by_one() -> None:
+    queue = PeerQueue("A")
+    queue.push([task(name, 1, 5) for name in "abc"], 100)
+    assert names(queue.pop(7, 0)) == "ab"
+    assert names(queue.pop(7, 0)) == "c"
+
+
+def test_what_is_under_way_is_limited() -> None:
+    queue = PeerQueue("A")
+    queue.push([task(name, 1, 5) for name in "abc"], 100)
+    first = queue.pop(1000, 8)
+    assert names(first) == "ab"
+    assert queue.pop(1000, 8) == []
+    queue.done(first)
+    assert queue.active_work == 0
+    assert names(queue.pop(1000, 8)) == "c"
+
+
+def test_removal() -> None:
+    queue = PeerQueue("A")
+    queue.push([task("1", 10), task("2", 20), task("3", 15)], 100)
+    queue.push([task("1", 10)], 100)
+    queue.remove([cid("2"), cid("h")])
+    assert names(queue.pop(100, 0)) == "31"
+    assert queue.pending_work == 0
+
+
+def test_a_topic_comes_again_once_it_is_done() -> None:
+    queue = PeerQueue("A")
+    queue.push([task("a")], 100)
+    taken = queue.pop(100, 0)
+    queue.push([task("a")], 100)
+    assert queue.pop(100, 0) == []
+    queue.done(taken)
+    assert not queue.active
+    queue.push([task("a")], 100)
+    assert names(queue.pop(100, 0)) == "a"
+
+
+def test_a_limit_keeps_what_was_first_and_merges_first() -> None:
+    queue = PeerQueue("A")
+    assert queue.push([task("a"), task("b")], 2) == 0
+    assert queue.push([task("c"), task("a", 9), task("d")], 2) == 2
+    assert names(queue.pop(100, 0)) == "ab"
+
+
+def test_equal_priorities_come_in_order_of_arrival() -> None:
+    queue = PeerQueue("A")
+    for name in "hgfedcba":
+        queue.push([task(name)], 100)
+    assert names(queue.pop(100, 0)) == "hgfedcba"
+
+
+def test_what_was_put_back_has_its_old_place_and_merges() -> None:
+    queue = PeerQueue("A")
+    queue.push([task("a"), task("b"), task("c")], 100)
+    taken = queue.pop(2, 0)
+    queue.push([Task(cid("a"), 7, None, True, False)], 100)
+    queue.done(taken)
+    queue.put_back(taken)
+    assert names(queue.pop(100, 0)) == "abc"
+
+
+def test_many_changes_do_not_grow_the_queue() -> None:
+    queue = PeerQueue("A")
+    queue.push([task("a"), task("b")], 100)
+    for priority in range(2, 5000):
+        queue.push([task("a", priority)], 100)
+        queue.push([task("c")], 100)
+        queue.remove([cid("c")])
+    assert len(queue._heap) < 200
+    assert names(queue.pop(100, 0)) == "ab"
+
+
+def test_an_order_may_go_back_and_forth() -> None:
+    turn = 0
+
+    def order(info: TaskInfo) -> int:
+        return turn % 2 if info.cid == cid("a") else 5
+
+    queue = PeerQueue("A", order)
+    queue.push([task("a"), task("b")], 100)
+    for turn in range(1, 50):  # noqa: B007 - read by `order`
+        queue.push([task("a")], 100)
+    assert names(queue.pop(100, 0)) == "ab"
+
+
+def test_clearing_withdraws_what_is_under_way() -> None:
+    queue = PeerQueue("A")
+    queue.push([task("a"), task("b")], 100)
+    (taken,) = queue.pop(1, 0)
+    queue.clear()
+    assert taken.cancelled
+    assert queue.pending_work == 0
+    assert queue.head() is None
+    queue.push([task("a"), Task(block("z").cid, 1, 1, True, False)], 100)
+    assert not taken.cancelled
+    assert len(queue.pending) == 1

@@ -1,0 +1,184 @@
+"""Who outranks whom (boxo `scheduler_test.go`)."""
+
+from __future__ import annotations
+
+import random
+
+from bitswap.decision.scheduler import FairScheduler, TaskOrderScheduler
+
+
+def scheduler(salt: int = 1) -> FairScheduler:
+    return FairScheduler(salt, 10.0)
+
+
+def queued(s: FairScheduler, peer: str, pending: int, *, active: int = 0, now: float = 0.0) -> None:
+    s.update(peer, pending=pending, active=active, ready=True, now=now)
+
+
+def served(s: FairScheduler, peer: str, now: float) -> None:
+    queued(s, peer, 1, now=now)
+    s.served(peer, now)
+
+
+def test_a_peer_that_was_never_served_is_starved_and_one_at_rest_starts_afresh() -> None:
+    s = scheduler()
+    assert s.starved("A", 0)
+    served(s, "A", 0)
+    assert not s.starved("A", 10)
+    assert s.starved("A", 11)
+    served(s, "A", 11)
+    s.rest("A")
+    assert s.starved("A", 11)
+
+
+def test_an_empty_queue_loses() -> None:
+    s = scheduler()
+    queued(s, "empty", 0)
+    assert s.select(0) is None
+    queued(s, "full", 5)
+    assert s.select(0) == "full"
+    queued(s, "full", 0)
+    assert s.select(0) is None
+    assert s.ready == 0
+
+
+def test_one_never_served_beats_one_just_served() -> None:
+    for first, second in (("fresh", "steady"), ("steady", "fresh")):
+        s = scheduler()
+        served(s, "steady", 0)
+        for peer in (first, second):
+            queued(s, peer, 1 if peer == "fresh" else 100)
+        assert s.select(0) == "fresh"
+
+
+def test_one_served_long_ago_beats_one_just_served() -> None:
+    s = scheduler()
+    served(s, "late", 0)
+    queued(s, "late", 1)
+    served(s, "now", 9)
+    queued(s, "now", 100, now=9)
+    assert s.select(9.5) == "now"
+    # Nothing but time has passed.
+    assert s.select(10.5) == "late"
+
+
+def test_fewer_under_way_wins_before_more_queued() -> None:
+    s = scheduler()
+    for peer in "AB":
+        served(s, peer, 0)
+    queued(s, "A", 16, active=1)
+    queued(s, "B", 1, active=0)
+    assert s.select(0) == "B"
+
+
+def test_more_queued_wins_up_to_a_cap_and_then_who_waited_longest() -> None:
+    for first, second in (("A", "B"), ("B", "A")):
+        s = scheduler()
+        served(s, first, 0)
+        served(s, second, 0)
+        queued(s, first, 17)
+        queued(s, second, 3)
+        assert s.select(0) == first
+        queued(s, second, 1000)
+        assert s.select(0) == first
+        s.served(first, 0)
+        queued(s, first, 17)
+        assert s.select(0) == second
+
+
+def test_a_tie_is_broken_by_the_hash_always_in_the_same_way() -> None:
+    winners = set()
+    for _ in range(100):
+        s = scheduler(salt=5)
+        for peer in ("A", "B"):
+            queued(s, peer, 20)
+        winners.add(s.select(0))
+        s = scheduler(salt=5)
+        for peer in ("B", "A"):
+            queued(s, peer, 1000)
+        winners.add(s.select(0))
+    assert len(winners) == 1
+
+
+def test_the_salt_decides_who_wins_ties() -> None:
+    disagreements = 0
+    for number in range(256):
+        winners = set()
+        for salt in (1, 2):
+            s = scheduler(salt)
+            for peer in (f"a{number}", f"b{number}"):
+                queued(s, peer, 20)
+            winners.add(s.select(0))
+        disagreements += len(winners) - 1
+    assert 64 <= disagreements <= 192
+
+
+def test_one_that_is_not_ready_is_in_nobodys_way() -> None:
+    s = scheduler()
+    queued(s, "B", 1)
+    s.update("A", pending=100, active=0, ready=False, now=0)
+    assert s.select(0) == "B"
+    s.forget("B")
+    assert s.select(0) is None
+    queued(s, "A", 100)
+    assert s.select(0) == "A"
+
+
+def test_it_agrees_with_a_plain_comparison_of_all_peers() -> None:
+    rng = random.Random(11)
+    s = scheduler()
+    now = 0.0
+    peers = [f"peer {number}" for number in range(12)]
+    state: dict[str, tuple[int, int, bool]] = {}
+    stamps: dict[str, tuple[float, int]] = {}
+    alone = {}
+    for peer in peers:
+        lone = scheduler()
+        queued(lone, peer, 1)
+        alone[peer] = lone._turns[peer].tie
+    for step in range(5000):
+        now += rng.choice((0.0, 0.1, 3.0))
+        peer = rng.choice(peers)
+        action = rng.random()
+        if action < 0.1:
+            s.forget(peer)
+            state.pop(peer, None)
+            stamps.pop(peer, None)
+        elif action < 0.2:
+            s.rest(peer)
+            stamps.pop(peer, None)
+            if peer in state:
+                s.update(peer, pending=0, active=0, ready=True, now=now)
+                state[peer] = (0, 0, False)
+        else:
+            pending, active, ready = rng.randrange(20), rng.randrange(3), rng.random() < 0.8
+            s.update(peer, pending=pending, active=active, ready=ready, now=now)
+            state[peer] = (pending, active, ready and pending > 0)
+
+        def rank(name: str, now: float = now) -> tuple[bool, int, int, int, int]:
+            at, turn = stamps.get(name, (float("-inf"), 0))
+            pending, active, _ = state[name]
+            return (now - at <= 10.0, active, -min(pending, 16), turn, alone[name])
+
+        best = min((name for name in state if state[name][2]), key=rank, default=None)
+        chosen = s.select(now)
+        assert chosen == best
+        if chosen is not None and rng.random() < 0.5:
+            s.served(chosen, now)
+            stamps[chosen] = (now, step + 1)
+            pending, active, _ = state[chosen]
+            s.update(chosen, pending=pending, active=active, ready=True, now=now)
+        assert s.ready == sum(entry[2] for entry in state.values())
+    assert len(s._heap) < 200
+    assert len(s._promotions) < 5 * len(peers)
+
+
+def test_by_task_order_the_smallest_head_wins() -> None:
+    s = TaskOrderScheduler(1, 10.0)
+    for peer, head in (("A", "m"), ("B", "c"), ("C", "x")):
+        s.update(peer, pending=1, active=0, ready=True, now=0, head=head)
+    assert s.select(0) == "B"
+    s.served("B", 0)
+    s.update("B", pending=1, active=1, ready=True, now=0, head="z")
+    assert s.select(0) == "A"
+    assert s.select(1000) == "A"
