@@ -7,7 +7,9 @@ tests/vectors.
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +20,7 @@ from bitswap.cid import CID, DAG_PB
 from bitswap.errors import UsageError, WireError
 from bitswap.message import Entry, MessageTooLarge, encoder_version, protocols, supports_have
 from bitswap.options import KIB, MAX_FRAME, MIB
+from bitswap.varint import encode
 
 V0 = CID(bytes.fromhex("1220c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2"))
 V1 = CID(bytes.fromhex("0155") + V0.bytes)
@@ -85,9 +88,10 @@ def test_old_versions_get_raw_blocks_and_no_presences(codec: ModuleType) -> None
 
 @pytest.mark.parametrize("version", [2, -1, None, "1"])
 def test_other_versions_have_no_encoding(codec: ModuleType, version: Any) -> None:
-    for encode in (message(codec).to_body, message(codec).to_frame, message(codec).to_frames):
+    made = message(codec)
+    for write in (made.to_body, made.to_frame, made.to_frames):
         with pytest.raises(UsageError, match="no encoding for message version"):
-            encode(version)
+            write(version)
 
 
 def test_everything_survives_the_way_there_and_back(codec: ModuleType) -> None:
@@ -245,6 +249,29 @@ def test_groups_may_nest_deep(codec: ModuleType, depth: int, passes: bool) -> No
 def test_one_bad_element_refuses_the_message(codec: ModuleType, body: str, text: str) -> None:
     with pytest.raises(WireError, match=f"^{text}$"):
         read(codec, body)
+
+
+def test_wants_and_presences_take_exactly_the_bytes_that_are_cids(codec: ModuleType) -> None:
+    lines = (
+        (Path(__file__).parents[1] / "vectors" / "cid.open.jsonl").read_text(encoding="utf-8").splitlines()
+    )
+    records = [record for record in map(json.loads, lines) if record["kind"] == "bytes"]
+    verdicts = set()
+    for record in records:
+        raw = bytes.fromhex(record["hex"])
+        field = b"\x0a" + encode(len(raw)) + raw
+        entry = b"\x0a" + encode(len(field)) + field
+        for body in (b"\x0a" + encode(len(entry)) + entry, b"\x22" + encode(len(field)) + field):
+            try:
+                made = codec.Message.from_body(body)
+            except WireError:
+                got = "error"
+            else:
+                got = "ok"
+                assert [item.cid for item in made.wantlist()] + made.haves() == [raw]
+            assert got == record["verdict"], record["name"]
+            verdicts.add(got)
+    assert verdicts == {"ok", "error"}
 
 
 def test_every_cut_of_a_body_is_read_or_refused(codec: ModuleType) -> None:

@@ -183,6 +183,8 @@ cdef class Message:
             self.put_presence(start_of(cid), PyBytes_GET_SIZE(cid), kind)
 
     def reset(self, full):
+        # Held until the end, since freeing blocks may run other code, which must find a whole message.
+        cdef dict old = self.block_map
         self.forget()
         self.is_full = full
         self.pending = 0
@@ -332,7 +334,8 @@ cdef class Message:
         cdef uint32_t i = 0
         if self.block_map:
             while i < self.told.count:
-                if new_cid(self.told.rows[i].cid, self.told.rows[i].length) in self.block_map:
+                known = new_cid(self.told.rows[i].cid, self.told.rows[i].length) in self.block_map
+                if known and i < self.told.count:
                     drop_row(&self.told, &self.told.rows[i])
                 i += 1
             compact(&self.told)
