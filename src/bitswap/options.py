@@ -221,6 +221,8 @@ class NetworkOptions:
     """Bytes per connection of a paused peer that are kept; above it the socket is not read until `resume`."""
     max_partial_bytes: int = 32 * MIB
     """Bytes per connection in messages that are not complete; a stream that would exceed it is reset."""
+    max_buffered_bytes: int = 512 * MIB
+    """Bytes of the two kinds above in the whole process; beyond it either limit counts as reached."""
     send_low_water: int = 256 * KIB
     """Bytes of a message left to be sent at which the lane can take the next one."""
     read_buffer: int = 256 * KIB
@@ -306,6 +308,7 @@ class NetworkOptions:
         _require(256 * KIB <= self.receive_window < 1 << 31, "receive_window must be 256 KiB to 2 GiB")
         _require(1 * KIB <= self.max_frame <= 1 * MIB, "max_frame must be 1 KiB to 1 MiB")
         _require(self.max_partial_bytes >= MAX_FRAME, "max_partial_bytes must hold a message")
+        _require(self.max_buffered_bytes >= MAX_FRAME, "max_buffered_bytes must hold a message")
         _require(self.max_control_bytes >= 4 * KIB, "max_control_bytes must be at least 4 KiB")
         _require(self.read_buffer >= 32 * KIB, "read_buffer must be at least 32 KiB")
         _require(self.max_proposals >= 1, "max_proposals must be at least 1")
@@ -356,25 +359,25 @@ class StoreOptions:
 
 @dataclass(frozen=True)
 class DagOptions:
-    """Walking, reading and writing of UnixFS graphs. What sets an import's CIDs is in `bitswap.dag.ImportOptions`."""
+    """Walking, reading and writing of UnixFS graphs; what decides an import's CIDs is `dag.ImportOptions`."""
 
     window_blocks: int = 2048
     """Blocks of a walk that are wanted, or came before their turn (two peers' worth of 1,000 wants)."""
     window_bytes: int = 32 * MIB
-    """Bytes of the same: bandwidth x delay of 320 MB/s at 100 ms. Sizes that a graph declares are estimates until
-    a block comes; above 5/4 of this, what is farthest ahead is given up and wanted again later."""
+    """Bytes of the same: bandwidth x delay of 320 MB/s at 100 ms. Sizes that a graph declares are estimates
+    until a block comes; above 5/4 of this, what is farthest ahead is given up and wanted again later."""
     node_lookahead: int = 8192
-    """Links of interior nodes that may lie open ahead of the reader (47 nodes of 174 links; boxo DefaultLinksPerBlock)."""
+    """Links of interior nodes that may lie open ahead of the reader: 47 nodes of 174 links (kubo's width)."""
     cache_bytes: int = 4 * MIB
     """Bytes of blocks just read that are kept, since a graph may hold the same block again soon."""
     max_depth: int = 1024
-    """Nodes on the way from the root to a leaf. A path of 4,096 bytes has at most 2,048 names; file trees are 2 to 5 deep."""
+    """Nodes on the way from the root to a leaf. Files are 1 to 5 deep, most directories fewer than 50."""
     max_node_links: int = 65_536
     """Links of one node: more than an unsharded directory of 2 MiB has (about 45,000)."""
     max_open_links: int = 262_144
     """Links of all nodes on the way to the reader, not yet followed (about 250 bytes of memory each)."""
     max_entries: int = 10_000_000
-    """Files, directories and links in a tree that is read; against graphs that repeat themselves without end."""
+    """Files, directories and links in a tree that is read: a graph can repeat itself without end."""
     max_empty_nodes: int = 65_536
     """Parts of files that hold no byte; importers write none."""
     batch_blocks: int = 1024
@@ -383,7 +386,8 @@ class DagOptions:
     """Bytes of the same."""
 
     def __post_init__(self) -> None:
-        for name in ("max_depth", "max_node_links", "max_open_links", "max_entries", "batch_blocks", "batch_bytes"):
+        positive = ("max_depth", "max_node_links", "max_open_links", "max_entries", "batch_blocks", "batch_bytes")
+        for name in positive:
             _require(getattr(self, name) >= 1, f"{name} must be at least 1")
         for name in ("cache_bytes", "max_empty_nodes", "node_lookahead"):
             _require(getattr(self, name) >= 0, f"{name} must not be negative")
