@@ -386,8 +386,8 @@ class DagOptions:
     """Bytes of the same."""
 
     def __post_init__(self) -> None:
-        positive = ("max_depth", "max_node_links", "max_open_links", "max_entries", "batch_blocks", "batch_bytes")
-        for name in positive:
+        links = ("max_node_links", "max_open_links")
+        for name in (*links, "max_depth", "max_entries", "batch_blocks", "batch_bytes"):
             _require(getattr(self, name) >= 1, f"{name} must be at least 1")
         for name in ("cache_bytes", "max_empty_nodes", "node_lookahead"):
             _require(getattr(self, name) >= 0, f"{name} must not be negative")
