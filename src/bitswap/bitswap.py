@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from bitswap.block import Block
 from bitswap.cid import CID
-from bitswap.client import Client, ClientSession, Explanation, SessionStat
+from bitswap.client import Client
+from bitswap.clientsession import ClientSession, Explanation, SessionStat
 from bitswap.decision.score_ledger import Receipt
 from bitswap.errors import BitswapError, NotFound
 from bitswap.getter import AnyCid, Fetcher, is_identity, to_cid

@@ -9,15 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from bitswap.block import Block
 from bitswap.cid import CID
+from bitswap.clientsession import ClientSession, Explanation, PeerStat, SessionStat, named_peers
 from bitswap.clock import Clock, SystemClock
-from bitswap.errors import Closed, NotFound, Timeout, UsageError
+from bitswap.errors import Closed, NotFound, Timeout
 from bitswap.getter import AnyCid, Fetcher, Getter, PeersLost, describe, to_cid
 from bitswap.network.interface import WANTS, Network, Peer
 from bitswap.options import ClientOptions
@@ -42,38 +42,6 @@ class _Work(NamedTuple):
 
     messages: list[Outgoing]
     waiters: list[threading.Lock]
-
-
-@dataclass(frozen=True)
-class PeerStat:
-    """What one peer sent to a session. Bytes are of block data."""
-
-    blocks: int = 0
-    bytes: int = 0
-    duplicates: int = 0
-
-
-@dataclass(frozen=True)
-class SessionStat:
-    """What a session received; duplicates are blocks that came once more after they had been received."""
-
-    blocks: int = 0
-    bytes: int = 0
-    duplicates: int = 0
-    peers: dict[Peer, PeerStat] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What is known about a block that is waited for."""
-
-    cid: CID
-    wanted: bool
-    """Whether anybody waits for it."""
-    asked: dict[Peer, str]
-    """Which peers were asked for it, and what became of that."""
-    reasons: dict[Peer, str]
-    """Why each peer that counts has not sent it."""
 
 
 class Client(Fetcher):
@@ -117,7 +85,12 @@ class Client(Fetcher):
         `peers` (ids) are asked before anybody else; with `broadcast=False` nobody else ever is, and what none
         of them has fails with NotFound. Raises UsageError, Closed.
         """
-        return ClientSession(self, self._new_session(named_peers(peers, broadcast), broadcast))
+        named = named_peers(peers, broadcast)
+        for peer in named or ():
+            # A caller that has just dialled it may be here before the notice of the connection.
+            if self.network.is_connected(peer):
+                self.peer_connected(peer)
+        return ClientSession(self, self._new_session(named, broadcast))
 
     def notify_new_blocks(self, blocks: Iterable[Block]) -> None:
         """The node has these blocks now: whoever waits for them gets them, and peers are asked no more."""
@@ -260,9 +233,7 @@ class Client(Fetcher):
             work = self._work(now)
         self._do(work)
 
-    def _take(
-        self, subscription: Subscription, waiters: list[threading.Lock]
-    ) -> tuple[list[Block], threading.Lock | None]:
+    def _take(self, subscription: Subscription, getter: Getter) -> tuple[list[Block], threading.Lock | None]:
         """The blocks that have come, or a lock that is released once something has."""
         waiter = None
         with self._lock:
@@ -272,18 +243,19 @@ class Client(Fetcher):
             work = self._work(now)
             if not blocks:
                 self._check_missing(subscription)
-                if subscription.outstanding:
+                if subscription.outstanding and not getter._interrupted:
                     waiter = threading.Lock()
                     waiter.acquire()
-                    waiters.append(waiter)
+                    getter._waiters.append(waiter)
+                getter._interrupted = False
         self._do(work)
         return blocks, waiter
 
-    def _wake(self, waiters: list[threading.Lock]) -> None:
+    def _interrupt(self, getter: Getter) -> None:
         with self._lock:
-            woken = list(waiters)
-            waiters.clear()
-        for waiter in woken:
+            getter._interrupted = True
+            waiters, getter._waiters = getter._waiters, []
+        for waiter in waiters:
             waiter.release()
 
     def _check_missing(self, subscription: Subscription) -> None:
@@ -299,8 +271,12 @@ class Client(Fetcher):
             raise PeersLost(text, missing=missing, reasons=reasons, peer=gone)
         raise NotFound(text, missing=missing, reasons=reasons)
 
-    def _timed_out(self, subscription: Subscription, limit: float | None) -> Timeout:
+    def _timed_out(
+        self, subscription: Subscription, limit: float | None, getter: Getter, waiter: threading.Lock
+    ) -> Timeout:
         with self._lock:
+            if waiter in getter._waiters:
+                getter._waiters.remove(waiter)
             missing = [*subscription.active, *subscription.waiting]
             reasons: dict[Peer, str] = {}
             for cid in subscription.active:
@@ -398,6 +374,7 @@ class Client(Fetcher):
 
     def _send_done(self, queue: MessageQueue, error: BaseException | None) -> None:
         supports_have = error is not None or self.network.supports_have(queue.peer)
+        gone = error is not None and not self.network.is_connected(queue.peer)
         with self._lock:
             if self._closed:
                 return
@@ -408,6 +385,8 @@ class Client(Fetcher):
                 self._machine.message_sent(queue, now)
             else:
                 self._machine.message_failed(queue, error, now)
+                if gone:
+                    self._machine.peer_disconnected(queue.peer, error, now)
             work = self._work(now)
         self._do(work)
 
@@ -433,44 +412,3 @@ class Client(Fetcher):
             tell(peer, message)
         except Exception:
             _log.exception("the tracer failed")
-
-
-class ClientSession(Fetcher):
-    """Wants that belong together. Ends every request with `close`; a context manager."""
-
-    def __init__(self, client: Client, session: Session) -> None:
-        self._client = client
-        self._session = session
-
-    def getter(self, timeout: float | None = None) -> Getter:
-        """A request within this session."""
-        return self._client._getter(self._session, timeout, alone=False)
-
-    @property
-    def stats(self) -> SessionStat:
-        return self._client._session_stat(self._session)
-
-    @property
-    def duplicates(self) -> int:
-        """Blocks that came once more after they had been received."""
-        return self._session.duplicates
-
-    def close(self) -> None:
-        """Cancel what the session still wants; a second call does nothing."""
-        self._client._close_session(self._session)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def named_peers(peers: Iterable[Peer] | None, broadcast: bool) -> list[Peer] | None:
-    """The peers of a session as a list; raises UsageError for a session that may ask nobody."""
-    if isinstance(peers, str):
-        raise UsageError("peers is a list of peer ids")
-    named = None if peers is None else list(peers)
-    if not named and not broadcast:
-        raise UsageError("a session that does not broadcast needs peers to ask")
-    return named or None

@@ -149,21 +149,16 @@ class Getter:
         limit = self._timeout if timeout is None else timeout
         deadline = None if limit is None else time.monotonic() + limit
         while True:
-            blocks, waiter = self._client._take(self._subscription, self._waiters)
+            blocks, waiter = self._client._take(self._subscription, self)
             if waiter is None:
                 return blocks
             while not waiter.acquire(timeout=_nap(deadline)):
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise self._client._timed_out(self._subscription, limit)
-            if self._interrupted:
-                self._interrupted = False
-                return []
+                    raise self._client._timed_out(self._subscription, limit, self, waiter)
 
     def interrupt(self) -> None:
-        """Let a `take` that waits return nothing, so that its caller can look elsewhere."""
-        if self._waiters:
-            self._interrupted = True
-            self._client._wake(self._waiters)
+        """Let a `take` that waits, or the next that would, return nothing: its caller looks elsewhere."""
+        self._client._interrupt(self)
 
     def poll(self) -> list[Block]:
         """What has come so far, without waiting; raises Closed only."""

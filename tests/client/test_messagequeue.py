@@ -102,7 +102,10 @@ class TestCancels:
         queue.want_blocks(asks_for(cids[1:2]))
         message = queue.next_message(0.0)
         assert message is not None
-        assert [(entry.cid, entry.cancel) for entry in message.wantlist()] == [(cids[0], True), (cids[1], False)]
+        assert [(entry.cid, entry.cancel) for entry in message.wantlist()] == [
+            (cids[0], True),
+            (cids[1], False),
+        ]
 
     def test_a_new_want_takes_an_unsent_cancel_back(self, queue: MessageQueue, cids: list[CID]) -> None:
         queue.want_blocks(asks_for(cids[:2]))
@@ -191,7 +194,7 @@ class TestFullPeer:
         assert list(wants_of(queue.next_message(0.1))) == cids_of(blocks[20:21])
 
     def test_what_it_lacks_makes_room_first(self) -> None:
-        """boxo reads the wants of a message before its cancels, so the cancels need a message of their own."""
+        """boxo reads the wants of a message before its cancels, so those need a message of their own."""
         queue, blocks = self.filled()
         queue.received([], [], cids_of(blocks[:20]), 0.1)
         message = queue.next_message(0.1)

@@ -58,7 +58,7 @@ def test_speed_decides() -> None:
     with_speed(slow, 90)
     shares = {peer: len(numbers) for peer, numbers in dealt(110, manager).items()}
     assert shares == {"p0": 100, "p1": 10}
-    # With any number of wants a peer is given what it delivers in half a second and four times its way of a second.
+    # With any number of wants a peer gets what it delivers in half a second and four times its way, a second.
     assert [fast.latency, slow.latency] == [1.0, 1.0]
     shares = {peer: len(numbers) for peer, numbers in dealt(5000, manager).items()}
     assert shares == {"p0": 1000, "p1": 405}

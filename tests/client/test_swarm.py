@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from bitswap.block import Block
-from bitswap.cid import CID
+from bitswap.message import Message
 from bitswap.options import ClientOptions, ServerOptions
 from bitswap.testnet import Fetch, VirtualNetwork, VirtualNode, internet, normal
 from bitswap.testutils import cids_of, make_blocks
@@ -15,7 +15,9 @@ from bitswap.testutils import cids_of, make_blocks
 SEEDS = range(5)
 
 
-def pair(seed: int = 0, *, latency: float = 0.01, **options: object) -> tuple[VirtualNetwork, VirtualNode, VirtualNode]:
+def pair(
+    seed: int = 0, *, latency: float = 0.01, **options: object
+) -> tuple[VirtualNetwork, VirtualNode, VirtualNode]:
     """A fetching and a serving node, connected."""
     net = VirtualNetwork(seed)
     ours, theirs = net.node("ours", **options), net.node("theirs")
@@ -159,7 +161,11 @@ class TestTwoNodes:
         blocks = make_blocks(50)
         theirs.add(*blocks)
         session = ours.session()
-        fetches = [ours.fetch(cids_of(blocks), session), ours.fetch(cids_of(blocks), session), ours.fetch(cids_of(blocks))]
+        fetches = [
+            ours.fetch(cids_of(blocks), session),
+            ours.fetch(cids_of(blocks), session),
+            ours.fetch(cids_of(blocks)),
+        ]
         assert net.run(lambda: all(fetch.done for fetch in fetches))
         for fetch in fetches:
             check(fetch, blocks)
@@ -254,7 +260,7 @@ class TestManyNodes:
         assert all(len(fetch.blocks) == 110 for fetch in fetches)
 
     def test_a_large_swarm(self) -> None:
-        """A hundred nodes fetch from one that they all know, and from each other as they get it (boxo LargeSwarm)."""
+        """All fetch from one that they all know, and from each other as they get it (boxo LargeSwarm)."""
         net = VirtualNetwork(5, delay=internet(0.06, 0.02, medium=0.14, medium_share=0.3))
         nodes = [net.node() for _ in range(60)]
         blocks = make_blocks(4, 1000)
@@ -435,8 +441,6 @@ class TestFailing:
 def test_unasked_blocks_are_counted_and_dropped() -> None:
     net, ours, theirs = pair()
     blocks = make_blocks(5)
-    from bitswap.message import Message
-
     message = Message()
     for block in blocks:
         message.add_block(block)
@@ -493,5 +497,3 @@ def test_no_message_for_every_block() -> None:
     assert ours.sent == 200
     net.run(seconds=2)
     assert ours.sent == 201
-
-

@@ -1,0 +1,657 @@
+"""Real nodes with threads and stores, over the loopback network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import pytest
+
+from bitswap import (
+    CID,
+    Bitswap,
+    Block,
+    Client,
+    ClientOptions,
+    Closed,
+    InvalidCid,
+    NotFound,
+    Options,
+    RemoteError,
+    ServerOptions,
+    Timeout,
+    UsageError,
+)
+from bitswap.blockstore import MemoryBlockstore
+from bitswap.getter import PeersLost
+from bitswap.message import Message
+from bitswap.multihash import IDENTITY
+from bitswap.testinstance import instances
+from bitswap.testnet import LoopbackHub
+from bitswap.testutils import cids_of, make_blocks
+
+pytestmark = pytest.mark.timeout(60)
+SECONDS = 20.0
+"""Longer than anything here takes; nothing waits for it to pass."""
+SOON = 0.05
+"""For what is expected to time out."""
+SILENT = ServerOptions(send_dont_haves=False)
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Bitswap, Bitswap]]:
+    with instances(2) as nodes:
+        yield nodes[0], nodes[1]
+
+
+class TestOneBlock:
+    @pytest.mark.parametrize("size", [0, 1, 1024, 1025, 2 * 1024 * 1024])
+    def test_is_fetched_verified_and_stored(self, pair: tuple[Bitswap, Bitswap], size: int) -> None:
+        ours, theirs = pair
+        (block,) = make_blocks(1, size)
+        theirs.add_block(block)
+        got = ours.get_block(block.cid, timeout=SECONDS)
+        got.verify()
+        assert got == block
+        assert ours.store.get(block.cid).data == block.data
+
+    def test_cids_of_every_kind(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = [Block.of(b"zero", version=0, codec=0x70), Block.of(b"one"), Block.of(b"two", codec=0x71)]
+        theirs.add_blocks(blocks)
+        for block in blocks:
+            assert ours.get_block(str(block.cid), timeout=SECONDS).data == block.data
+        for block in ours.get_blocks([bytes(block.cid) for block in blocks]):
+            block.verify()
+
+    def test_bad_cids(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, _ = pair
+        for bad in ("", b"", "nonsense", b"\x01", CID.from_trusted(b"")):
+            with pytest.raises(InvalidCid):
+                ours.get_block(bad)
+        for worse in (None, 7, object()):
+            with pytest.raises(UsageError):
+                ours.get_block(worse)  # type: ignore[arg-type]
+        with pytest.raises(UsageError):
+            list(ours.get_blocks(str(make_blocks(1)[0].cid)))
+        with pytest.raises(UsageError):
+            ours.new_session(broadcast=False)
+        with pytest.raises(UsageError):
+            ours.new_session(peers="node-1")
+
+    def test_identity_cids_answer_themselves(self) -> None:
+        with instances(1) as (node,):
+            blocks = [Block.of(b"inline", hash_code=IDENTITY), Block.of(b"", codec=0x71, hash_code=IDENTITY)]
+            assert node.get_block(blocks[0].cid, timeout=SECONDS).data == b"inline"
+            assert list(node.get_blocks(cids_of(blocks), timeout=SECONDS)) == blocks
+            assert list(node.client.get_blocks([*cids_of(blocks), blocks[0].cid])) == blocks
+            assert len(node.store) == 0
+
+    def test_what_is_stored_is_not_asked_for(self) -> None:
+        with instances(1) as (node,):
+            blocks = make_blocks(1000, 100)
+            node.add_blocks(blocks)
+            assert node.get_block(blocks[0].cid).data == blocks[0].data
+            assert sorted(cids_of(node.get_blocks(cids_of(blocks)))) == sorted(cids_of(blocks))
+
+    def test_timeout_says_why(self) -> None:
+        with instances(3) as nodes:
+            (absent,) = make_blocks(1)
+            with pytest.raises(Timeout) as caught:
+                nodes[0].get_block(absent.cid, timeout=0.5)
+            assert isinstance(caught.value, TimeoutError)
+            assert caught.value.missing == (str(absent.cid),)
+            assert caught.value.reasons == {
+                "node-1": "answered DONT_HAVE",
+                "node-2": "answered DONT_HAVE",
+            }
+            assert str(absent.cid) in str(caught.value)
+            assert nodes[0].wantlist() == []
+
+    def test_timeout_without_peers(self) -> None:
+        with instances(1) as (node,):
+            with pytest.raises(Timeout, match="no peer to ask") as caught:
+                node.get_block(make_blocks(1)[0].cid, timeout=SOON)
+            assert caught.value.reasons == {}
+
+
+class TestManyBlocks:
+    def test_ten_thousand_in_one_call(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = make_blocks(10_000, 100)
+        theirs.add_blocks(blocks)
+        seen = [block.cid for block in ours.get_blocks(iter(cids_of(blocks)), timeout=SECONDS)]
+        assert sorted(seen) == sorted(cids_of(blocks))
+        assert len(ours.store) == 10_000
+        assert ours.stat().dup_blocks_received == 0
+
+    def test_half_of_them_here(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = make_blocks(2000, 100)
+        theirs.add_blocks(blocks)
+        ours.add_blocks(blocks[::2])
+        seen = [block.cid for block in ours.get_blocks(cids_of(blocks), timeout=SECONDS)]
+        assert sorted(seen) == sorted(cids_of(blocks))
+        assert ours.stat().blocks_received == 1000
+
+    def test_nothing_and_repetitions(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = make_blocks(3)
+        theirs.add_blocks(blocks)
+        assert list(ours.get_blocks([])) == []
+        assert list(ours.get_blocks(iter([]))) == []
+        cids = [*cids_of(blocks), *cids_of(blocks), str(blocks[0].cid)]
+        assert sorted(cids_of(ours.client.get_blocks(cids, timeout=SECONDS))) == sorted(cids_of(blocks))
+
+    def test_closing_the_iterator_cancels_the_rest(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = make_blocks(50)
+        theirs.add_blocks(blocks[:5])
+        iterator = ours.get_blocks(cids_of(blocks), timeout=SECONDS)
+        assert len(list(islice(iterator, 5))) == 5
+        assert len(ours.wantlist()) == 45
+        iterator.close()  # type: ignore[attr-defined]
+        assert ours.wantlist() == []
+
+    def test_a_source_of_cids_that_fails(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = make_blocks(3)
+        theirs.add_blocks(blocks)
+
+        def source() -> Iterator[CID | str]:
+            yield from cids_of(blocks)
+            yield "nonsense"
+
+        with pytest.raises(InvalidCid):
+            list(ours.get_blocks(source(), timeout=SECONDS))
+        assert ours.wantlist() == []
+
+    def test_timeout_counts_from_the_last_block(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = make_blocks(20)
+        theirs.add_blocks(blocks[:15])
+        seen: list[Block] = []
+        with pytest.raises(Timeout) as caught:
+            seen.extend(ours.get_blocks(cids_of(blocks), timeout=0.5))
+        assert len(seen) == 15
+        assert sorted(caught.value.missing) == sorted(map(str, cids_of(blocks[15:])))
+        assert len(ours.store) == 15
+
+    def test_many_threads(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = make_blocks(400, 500)
+        theirs.add_blocks(blocks)
+        with ThreadPoolExecutor(16) as pool:
+            single = list(pool.map(lambda cid: ours.get_block(cid, timeout=SECONDS), cids_of(blocks)))
+            many = list(
+                pool.map(
+                    lambda _: sorted(cids_of(ours.client.get_blocks(cids_of(blocks), timeout=SECONDS))),
+                    range(8),
+                )
+            )
+        assert single == blocks
+        assert many == [sorted(cids_of(blocks))] * 8
+
+
+class TestWaiting:
+    def test_for_a_block_that_a_peer_gets_later(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        (block,) = make_blocks(1)
+        with ThreadPoolExecutor(1) as pool:
+            wanted = pool.submit(ours.get_block, block.cid, SECONDS)
+            asked(theirs, "node-0", block.cid)
+            theirs.add_block(block)
+            assert wanted.result(SECONDS) == block
+
+    def test_for_a_block_that_is_added_here(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        (block,) = make_blocks(1)
+        with ThreadPoolExecutor(1) as pool:
+            wanted = pool.submit(ours.get_block, block.cid, SECONDS)
+            asked(theirs, "node-0", block.cid)
+            ours.add_block(block)
+            assert wanted.result(SECONDS) == block
+
+    def test_several_requests_get_the_same_block(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        (block,) = make_blocks(1)
+        with (
+            ours.new_session() as session,
+            session.getter() as first,
+            session.getter() as second,
+            ours.client.getter() as third,
+        ):
+            for getter in (first, second, third):
+                getter.want([block.cid])
+            first.cancel([block.cid])
+            assert first.take() == []
+            theirs.add_block(block)
+            assert second.take(SECONDS) == [block]
+            assert third.take(SECONDS) == [block]
+        assert ours.stat().blocks_received == 1
+
+    def test_what_is_here_comes_although_another_block_is_waited_for(
+        self, pair: tuple[Bitswap, Bitswap]
+    ) -> None:
+        ours, theirs = pair
+        here, absent = make_blocks(2)
+        ours.add_block(here)
+        with ours.getter() as getter, ThreadPoolExecutor(1) as pool:
+            getter.want([absent.cid])
+            taken = pool.submit(getter.take, SECONDS)
+            asked(theirs, "node-0", absent.cid)
+            getter.want([here.cid])
+            assert taken.result(SECONDS) == [here]
+            assert getter.outstanding == 1
+
+    def test_a_consumer_that_does_not_take_holds_nobody_up(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = make_blocks(300)
+        theirs.add_blocks(blocks)
+        with ours.getter() as idle:
+            idle.want(cids_of(blocks[:150]))
+            assert len(list(ours.get_blocks(cids_of(blocks[150:]), timeout=SECONDS))) == 150
+            taken: list[Block] = []
+            while idle.outstanding or len(taken) < 150:
+                taken += idle.take(SECONDS)
+            assert len(taken) == 150
+            assert idle.take() == []
+
+
+def asked(node: Bitswap, peer: str, cid: CID) -> None:
+    """Wait until `node` knows that `peer` wants `cid`."""
+    while cid not in node.wantlist_for_peer(peer):
+        threading.Event().wait(0.001)
+
+
+class TestSessions:
+    def test_named_peers_only(self) -> None:
+        with instances(3) as nodes:
+            blocks = make_blocks(20)
+            nodes[1].add_blocks(blocks)
+            nodes[2].add_blocks(blocks)
+            with nodes[0].new_session(peers=["node-2"], broadcast=False) as session:
+                assert len(list(session.get_blocks(cids_of(blocks), timeout=SECONDS))) == 20
+                assert session.get_block(blocks[0].cid) == blocks[0]
+                stats = session.stats
+            assert (stats.blocks, stats.bytes, stats.duplicates) == (20, 20 * 64, 0)
+            assert {peer: stat.blocks for peer, stat in stats.peers.items()} == {"node-2": 20}
+            assert session.duplicates == 0
+            assert nodes[1].stat().messages_sent == 0
+
+    def test_not_found_names_everybody(self) -> None:
+        with instances(3) as nodes:
+            blocks = make_blocks(20)
+            nodes[1].add_blocks(blocks[:15])
+            seen: list[Block] = []
+            peers = ["node-1", "node-2", "stranger"]
+            with (
+                nodes[0].new_session(peers=peers, broadcast=False) as session,
+                pytest.raises(NotFound) as caught,
+            ):
+                seen.extend(session.get_blocks(cids_of(blocks), timeout=SECONDS))
+            assert isinstance(caught.value, KeyError)
+            assert not isinstance(caught.value, RemoteError)
+            assert sorted(cids_of(seen)) == sorted(cids_of(blocks[:15]))
+            assert len(nodes[0].store) == 15
+            assert sorted(caught.value.missing) == sorted(map(str, cids_of(blocks[15:])))
+            assert caught.value.reasons == {
+                "node-1": "answered DONT_HAVE",
+                "node-2": "answered DONT_HAVE",
+                "stranger": "not connected",
+            }
+
+    def test_a_peer_lost_on_the_way(self) -> None:
+        """Everything that came before is stored and handed out first."""
+        with LoopbackHub() as hub, Bitswap(hub.network("ours"), MemoryBlockstore()) as ours:
+            blocks = make_blocks(100)
+            theirs = Bitswap(hub.network("theirs"), MemoryBlockstore(), Options(server=SILENT))
+            theirs.add_blocks(blocks[:40])
+            peers = [ours.connect("/loopback/theirs"), "other"]
+            seen: list[Block] = []
+            with ours.new_session(peers=peers, broadcast=False) as session, session.getter(SECONDS) as getter:
+                getter.want(cids_of(blocks))
+                while len(seen) < 40:
+                    seen += getter.take()
+                theirs.close()
+                with pytest.raises(PeersLost) as caught:
+                    getter.take()
+                # The getter goes on: what is asked of nobody fails by itself.
+                getter.want(cids_of(blocks[40:41]))
+                with pytest.raises(NotFound):
+                    getter.take()
+                assert getter.take() == []
+            assert isinstance(caught.value, ConnectionError)
+            assert caught.value.peer == "theirs"
+            assert caught.value.reasons == {"theirs": "connection closed", "other": "not connected"}
+            assert sorted(caught.value.missing) == sorted(map(str, cids_of(blocks[40:])))
+            assert sorted(cids_of(seen)) == sorted(cids_of(blocks[:40]))
+            assert len(ours.store) == 40
+
+    def test_cut_in_the_middle(self) -> None:
+        with LoopbackHub() as hub:
+            ours = Bitswap(hub.network("ours"), MemoryBlockstore())
+            mute = Mute()
+            network = hub.network("mute")
+            network.start(mute)
+            with ours, ours.new_session(peers=[ours.connect("/loopback/mute")], broadcast=False) as session:
+                (block,) = make_blocks(1)
+                with ThreadPoolExecutor(1) as pool:
+                    wanted = pool.submit(session.get_block, block.cid, SECONDS)
+                    assert mute.heard.wait(SECONDS)
+                    hub.disconnect("ours", "mute", RemoteError("cable cut"))
+                    with pytest.raises(PeersLost, match="cable cut") as caught:
+                        wanted.result(SECONDS)
+            assert caught.value.missing == (str(block.cid),)
+            assert caught.value.peer == "mute"
+
+    def test_closing_ends_its_requests(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        (absent,) = make_blocks(1)
+        session = ours.new_session()
+        with ThreadPoolExecutor(1) as pool:
+            wanted = pool.submit(session.get_block, absent.cid, SECONDS)
+            asked(theirs, "node-0", absent.cid)
+            session.close()
+            with pytest.raises(Closed):
+                wanted.result(SECONDS)
+        session.close()
+        assert ours.wantlist() == []
+        with pytest.raises(Closed):
+            session.get_block(absent.cid)
+        assert ours.wantlist() == []
+
+
+class Mute:
+    """A peer that never answers."""
+
+    def __init__(self) -> None:
+        self.heard = threading.Event()
+
+    def peer_connected(self, peer: str) -> None: ...
+
+    def peer_disconnected(self, peer: str, reason: BaseException | None) -> None: ...
+
+    def message_received(self, peer: str, message: Message) -> None:
+        self.heard.set()
+
+    def receive_error(self, peer: str, error: BaseException) -> None: ...
+
+
+class TestNode:
+    def test_ledgers_and_statistics(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        blocks = make_blocks(10, 100)
+        theirs.add_blocks(blocks)
+        list(ours.get_blocks(cids_of(blocks), timeout=SECONDS))
+        stat = ours.stat()
+        assert (stat.blocks_received, stat.data_received, stat.dup_blocks_received) == (10, 1000, 0)
+        assert stat.messages_received >= 1
+        assert stat.wantlist == ()
+        sent = theirs.ledger_for_peer("node-0")
+        assert (sent.sent, sent.recv, sent.exchanged) == (1000, 0, 10)
+        received = ours.ledger_for_peer("node-1")
+        while received.recv < 1000:
+            received = ours.ledger_for_peer("node-1")
+        assert (received.sent, received.exchanged) == (0, 10)
+
+    def test_own_and_others_wantlists(self, pair: tuple[Bitswap, Bitswap]) -> None:
+        ours, theirs = pair
+        absent = cids_of(make_blocks(3))
+        with ours.getter() as getter:
+            getter.want(absent)
+            assert ours.wantlist() == absent
+            assert ours.wantlist_for_peer("node-0") == absent
+            asked(theirs, "node-0", absent[2])
+            assert sorted(theirs.wantlist_for_peer("node-0")) == sorted(absent)
+            told = ours.explain(absent[0])
+            assert told.wanted
+            assert list(told.asked) == ["node-1"]
+            assert list(told.reasons) == ["node-1"]
+        assert ours.explain(absent[0]).wanted is False
+        assert ours.wantlist_for_peer("nobody") == []
+
+    def test_without_a_server(self) -> None:
+        with instances(2, Options(server=ServerOptions(enabled=False))) as (first, second):
+            blocks = make_blocks(2)
+            second.add_block(blocks[0])
+            with pytest.raises(Timeout):
+                first.get_block(blocks[0].cid, timeout=SOON)
+            assert first.server is None
+            assert first.ledger_for_peer("node-1").sent == 0
+            assert first.wantlist_for_peer("node-1") == []
+            assert first.stat().blocks_sent == 0
+
+    def test_fetched_blocks_are_served_on(self) -> None:
+        """A node that waits for a block of another waits no longer once that one has fetched it."""
+        with instances(3, connected=False) as (source, middle, far):
+            far.connect(middle.network.addrs[0])
+            (block,) = make_blocks(1, 5000)
+            with ThreadPoolExecutor(1) as pool:
+                wanted = pool.submit(far.get_block, block.cid, SECONDS)
+                asked(middle, "node-2", block.cid)
+                middle.connect(source.network.addrs[0])
+                source.add_block(block)
+                assert middle.get_block(block.cid, timeout=SECONDS) == block
+                assert wanted.result(SECONDS) == block
+
+    def test_unasked_blocks_are_not_stored(self) -> None:
+        with LoopbackHub() as hub, Bitswap(hub.network("ours"), MemoryBlockstore()) as ours:
+            network = hub.network("pusher")
+            network.start(Mute())
+            network.connect("/loopback/ours")
+            known, unknown = make_blocks(2, 30)
+            ours.add_block(known)
+            message = Message()
+            message.add_block(known)
+            message.add_block(unknown)
+            sent = threading.Event()
+            network.send("ours", message, 1, lambda error: sent.set())
+            assert sent.wait(SECONDS)
+            assert len(ours.store) == 1
+            assert ours.client.unwanted("pusher") == 2
+            stat = ours.stat()
+            assert (stat.blocks_received, stat.dup_blocks_received, stat.dup_data_received) == (2, 1, 30)
+
+    def test_failed_sends_are_tried_again(self) -> None:
+        with LoopbackHub() as hub:
+            network = hub.network("ours")
+            with (
+                Bitswap(
+                    network, MemoryBlockstore(), Options(client=ClientOptions(send_backoff=0.001))
+                ) as ours,
+                Bitswap(hub.network("theirs"), MemoryBlockstore()) as theirs,
+            ):
+                blocks = make_blocks(10)
+                theirs.add_blocks(blocks)
+                ours.connect("/loopback/theirs")
+                network.failures += [RemoteError("no"), RemoteError("not yet")]
+                assert len(list(ours.get_blocks(cids_of(blocks), timeout=SECONDS))) == 10
+
+    def test_a_peer_without_have(self) -> None:
+        with (
+            LoopbackHub() as hub,
+            Bitswap(hub.network("ours"), MemoryBlockstore()) as ours,
+            Bitswap(hub.network("old", supports_have=False), MemoryBlockstore()) as old,
+        ):
+            blocks = make_blocks(10)
+            old.add_blocks(blocks)
+            ours.connect("/loopback/old")
+            assert len(list(ours.get_blocks(cids_of(blocks), timeout=SECONDS))) == 10
+
+    def test_the_tracer_sees_every_message(self) -> None:
+        class Tracer:
+            def __init__(self) -> None:
+                self.seen: list[str] = []
+
+            def message_received(self, peer: str, message: Message) -> None:
+                self.seen.append("in")
+                raise RuntimeError("a tracer that fails harms nobody")
+
+            def message_sent(self, peer: str, message: Message) -> None:
+                self.seen.append("out")
+                raise RuntimeError("a tracer that fails harms nobody")
+
+        tracer = Tracer()
+        with (
+            LoopbackHub() as hub,
+            Bitswap(hub.network("theirs"), MemoryBlockstore()) as theirs,
+            Bitswap(hub.network("ours"), MemoryBlockstore(), tracer=tracer) as ours,
+        ):
+            ours.connect("/loopback/theirs")
+            (block,) = make_blocks(1)
+            theirs.add_block(block)
+            ours.get_block(block.cid, timeout=SECONDS)
+        assert tracer.seen[:2] == ["out", "in"]
+
+    def test_closing(self) -> None:
+        hub = LoopbackHub()
+        node = Bitswap(hub.network("ours"), MemoryBlockstore())
+        other = Bitswap(hub.network("theirs"), MemoryBlockstore())
+        node.connect("/loopback/theirs")
+        (absent,) = make_blocks(1)
+        with ThreadPoolExecutor(1) as pool:
+            wanted = pool.submit(node.get_block, absent.cid, SECONDS)
+            asked(other, "ours", absent.cid)
+            node.close()
+            with pytest.raises(Closed):
+                wanted.result(SECONDS)
+        node.close()
+        for call in (
+            lambda: node.get_block(absent.cid),
+            lambda: list(node.get_blocks([absent.cid])),
+            lambda: node.new_session(),
+            lambda: node.connect("/loopback/theirs"),
+            lambda: node.getter(),
+        ):
+            with pytest.raises(Closed):
+                call()
+        node.add_block(absent)
+        assert node.get_block(absent.cid) == absent
+        other.close()
+        hub.close()
+        hub.close()
+        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("bitswap-")]
+
+    def test_a_network_that_does_not_start(self) -> None:
+        class Broken:
+            self_id = "broken"
+            closed = False
+
+            def start(self, receiver: object) -> None:
+                raise RemoteError("no port")
+
+            def close(self) -> None:
+                self.closed = True
+
+        network = Broken()
+        with pytest.raises(RemoteError, match="no port"):
+            Bitswap(network, MemoryBlockstore())  # type: ignore[arg-type]
+        assert network.closed
+        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("bitswap-")]
+
+
+class TestClientAlone:
+    def test_fetches_and_stores_nothing(self) -> None:
+        with LoopbackHub() as hub, Bitswap(hub.network("theirs"), MemoryBlockstore()) as theirs:
+            network = hub.network("ours")
+            with Client(network) as client:
+                network.start(client)
+                network.connect("/loopback/theirs")
+                blocks = make_blocks(500)
+                theirs.add_blocks(blocks)
+                assert len(list(client.get_blocks(cids_of(blocks), timeout=SECONDS))) == 500
+                with client.new_session() as session:
+                    assert session.get_block(blocks[0].cid, timeout=SECONDS) == blocks[0]
+                assert client.stat().blocks_received == 501
+                assert client.outstanding("theirs") == 0
+
+    def test_notified_blocks_reach_whoever_waits(self) -> None:
+        with LoopbackHub() as hub, Client(hub.network("ours")) as client:
+            blocks = make_blocks(3)
+            with client.getter() as getter:
+                getter.want(cids_of(blocks))
+                client.notify_new_blocks(blocks[:2])
+                assert getter.take() == blocks[:2]
+                assert getter.outstanding == 1
+                with pytest.raises(Timeout):
+                    getter.take(SOON)
+            with pytest.raises(Closed):
+                getter.take()
+        client.notify_new_blocks(blocks)
+
+
+def test_a_block_stored_between_look_up_and_asking_is_not_missed() -> None:
+    """Nobody would tell: the look-up was too early and the notice too."""
+
+    class Racing(MemoryBlockstore):
+        """Has another thread's block arrive right after a look-up in vain."""
+
+        node: Bitswap | None = None
+        late: Block | None = None
+
+        def sizes(self, cids: object) -> list[int | None]:
+            found = super().sizes(cids)  # type: ignore[arg-type]
+            if self.late is not None and self.node is not None:
+                block, self.late = self.late, None
+                self.node.add_block(block)
+            return found
+
+    store = Racing()
+    with LoopbackHub() as hub, Bitswap(hub.network("ours"), store) as node:
+        store.node = node
+        (store.late,) = blocks = make_blocks(1)
+        assert list(node.get_blocks(cids_of(blocks), timeout=SECONDS)) == blocks
+
+
+def test_a_block_deleted_between_look_up_and_reading_is_fetched() -> None:
+    class Forgetful(MemoryBlockstore):
+        forget: CID | None = None
+
+        def sizes(self, cids: object) -> list[int | None]:
+            found = super().sizes(cids)  # type: ignore[arg-type]
+            if self.forget is not None:
+                self.delete(self.forget)
+            return found
+
+    store = Forgetful()
+    with (
+        LoopbackHub() as hub,
+        Bitswap(hub.network("theirs"), MemoryBlockstore()) as theirs,
+        Bitswap(hub.network("ours"), store) as ours,
+    ):
+        ours.connect("/loopback/theirs")
+        blocks = make_blocks(3)
+        ours.add_blocks(blocks)
+        theirs.add_blocks(blocks)
+        store.forget = blocks[1].cid
+        got = list(ours.get_blocks(cids_of(blocks), timeout=SECONDS))
+        assert sorted(cids_of(got)) == sorted(cids_of(blocks))
+
+
+def test_local_blocks_are_read_in_bounded_slices() -> None:
+    class Counting(MemoryBlockstore):
+        largest = 0
+
+        def get_many(self, cids: object) -> list[Block | None]:
+            found = super().get_many(cids)  # type: ignore[arg-type]
+            self.largest = max(self.largest, sum(len(block) for block in found if block is not None))
+            return found
+
+    store = Counting()
+    options = Options(client=ClientOptions(lookup_bytes=10_000, lookup_slice=50))
+    with LoopbackHub() as hub, Bitswap(hub.network("ours"), store, options) as node:
+        blocks = [*make_blocks(300, 1000), *make_blocks(2, 20_000, "large")]
+        node.add_blocks(blocks)
+        store.largest = 0
+        assert len(list(node.get_blocks(cids_of(blocks)))) == 302
+        assert store.largest == 20_000
+        with node.getter() as getter:
+            getter.want(cids_of(blocks))
+            assert getter.outstanding == 302
+            assert sum(len(block) for block in getter.take()) <= 10_000
+            getter.cancel(cids_of(blocks))
+            assert getter.outstanding == 0
+            assert getter.take() == []
