@@ -81,6 +81,9 @@ func newHost(settings hostFlags, listen string) (host.Host, error) {
 		libp2p.Transport(tcp.NewTCPTransport),
 		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ConnectionGater(loopbackOnly{}),
+		// kubo has no limits per protocol either; go-libp2p's own reset a busy server's streams (one for each
+		// message), and a block lost that way is asked for again after 15 s.
+		libp2p.ResourceManager(&libp2pnet.NullResourceManager{}),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),
