@@ -263,6 +263,7 @@ def test_a_paused_peer_beyond_what_is_kept_is_left_in_the_socket(make_node: Make
     receiver.wait(lambda: len(receiver.messages) == 20)
     assert datas(receiver) == sent
     assert finished.wait(WAIT)
+    assert (link.unread, link.partial, network._host.buffered) == (0, 0, 0)
 
 
 def test_disconnect_is_told_once_on_both_sides(make_node: MakeNode) -> None:

@@ -230,8 +230,11 @@ def test_a_bad_message_costs_the_stream_and_is_told(
     assert node[1].disconnected == []
 
 
-def test_messages_begun_on_many_streams_are_bounded(make_node: MakeNode, make_puppet: MakePuppet) -> None:
-    node, friend = make_node(options=NetworkOptions(max_partial_bytes=MAX_FRAME)), make_node()
+@pytest.mark.parametrize("bound", ["max_partial_bytes", "max_buffered_bytes"])
+def test_messages_begun_on_many_streams_are_bounded(
+    make_node: MakeNode, make_puppet: MakePuppet, bound: str
+) -> None:
+    node, friend = make_node(options=NetworkOptions(**{bound: MAX_FRAME})), make_node()
     join(friend, node)
     puppet = make_puppet(node[0].addrs[0])
     tapes = []
@@ -244,6 +247,9 @@ def test_messages_begun_on_many_streams_are_bounded(make_node: MakeNode, make_pu
     node[1].wait(lambda: len(node[1].errors) == 1)
     assert isinstance(node[1].errors[0][1], TooMuchPartial)
     still_works(node, friend)
+    puppet.close()
+    node[1].wait(lambda: len(node[1].disconnected) == 1)
+    assert node[0]._host.buffered == 0
 
 
 def test_a_receiver_that_raises_loses_one_message_only(friends: tuple[Node, Node]) -> None:

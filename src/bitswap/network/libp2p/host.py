@@ -60,6 +60,7 @@ class Host:
         self.options = options
         self.protocols = tuple(protocols)
         self.stat = NetworkStat()
+        self.buffered = 0
         self.listen_addrs: tuple[bytes, ...] = ()
         self._identity = identity
         self._receiver = receiver

@@ -186,13 +186,16 @@ class Link:
         self.close(self._gone_away)
         return False
 
-    def add_unread(self, size: int) -> None:
-        """`size` more (or fewer) bytes wait for a paused peer; above the limit the socket is left alone."""
+    def add_unread(self, size: int, *, full: bool = False) -> None:
+        """`size` more (or fewer) bytes wait for a paused peer.
+
+        Above the limit, or when all connections together hold too much, the socket is left alone.
+        """
         self.unread += size
-        if self._reading and self.unread > self.options.max_unread_bytes:
+        if self._reading and size > 0 and (full or self.unread > self.options.max_unread_bytes):
             self._reading = False
             self._set_events(self._events & ~READ)
-        elif not self._reading and self.unread <= self.options.max_unread_bytes // 2:
+        elif not self._reading and size <= 0 and self.unread <= self.options.max_unread_bytes // 2:
             self._reading = True
             self._last_heard = self.reactor.now()
             self._set_events(self._events | READ)

@@ -19,6 +19,9 @@ class TooMuchPartial(RemoteError):
 class Deliverer(Protocol):
     """Where messages go."""
 
+    buffered: int
+    """Bytes that all readers hold together."""
+
     def deliver(self, remote: RemotePeer, link: Link, message: Message) -> None:
         """One message of `remote`."""
 
@@ -116,13 +119,22 @@ class MessageReader:
 
     def _count_held(self, size: int) -> None:
         self._held_bytes += size
-        self._link.add_unread(size)
+        self._deliverer.buffered += size
+        self._link.add_unread(size, full=self._full)
+
+    @property
+    def _full(self) -> bool:
+        return self._deliverer.buffered > self._link.options.max_buffered_bytes
 
     def _count_partial(self) -> None:
         buffered = self._frames.buffered
-        self._link.partial += buffered - self._partial
+        grown = buffered - self._partial
+        if not grown:
+            return
+        self._link.partial += grown
+        self._deliverer.buffered += grown
         self._partial = buffered
-        if buffered and self._link.partial > self._link.options.max_partial_bytes:
+        if grown > 0 and (self._full or self._link.partial > self._link.options.max_partial_bytes):
             self._break(TooMuchPartial(f"{self._link.partial:,} bytes in messages that are not complete"))
 
     def _end_if_done(self) -> None:
@@ -156,6 +168,7 @@ class MessageReader:
     def _forget(self) -> None:
         self._remote.readers.discard(self)
         self._link.partial -= self._partial
+        self._deliverer.buffered -= self._partial
         self._partial = 0
         self._bodies.clear()
         self._held.clear()
