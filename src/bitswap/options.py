@@ -122,7 +122,7 @@ class ClientOptions:
     lookup_bytes: int = 8 * MIB
     """Bytes of blocks read from the store at once."""
     max_outstanding_wants: int = 1000
-    """Wants on the list that one peer keeps of us (boxo, Helia and beetswap drop what exceeds 1,024 silently)."""
+    """Wants on the list that one peer keeps of us (boxo, Helia, beetswap silently drop what exceeds 1,024)."""
     refill_wants: int = 128
     """Free places at a full peer that are worth a message."""
     max_message_bytes: int = 2 * MIB
@@ -148,21 +148,21 @@ class ClientOptions:
     have_patience: float = 5.0
     """Seconds after which an unanswered want-have gives its place at a full peer to another want."""
     send_backoff: float = 0.1
-    """Seconds before a failed send is tried again; doubles up to `max_send_backoff` (boxo sendErrorBackoff)."""
+    """Seconds before a failed send is tried again; doubles up to the maximum (boxo sendErrorBackoff)."""
     max_send_backoff: float = 5.0
     send_attempts: int = 3
     """Failed sends in a row after which what was asked of the peer is asked of others (boxo maxRetries)."""
     few_peers: int = 3
     """With at most this many connections everybody is asked straight for blocks, without a HAVE before."""
     discovery_wants: int = 4
-    """Want-haves that a session which knows no peer sends to everybody at first, since each may be answered by all."""
+    """Want-haves that a session which knows no peer sends to everybody at first; all may answer each."""
     broadcast_wants: int = 256
     """Want-haves that a session has out with everybody, once nobody answered the first (boxo: 64)."""
     retry_delay: float = 1.0
-    """Seconds before peers that had nothing are asked again; doubles up to `max_retry_delay` (boxo idle tick)."""
+    """Seconds before peers that had nothing are asked again; doubles up to the maximum (boxo idle tick)."""
     max_retry_delay: float = 60.0
     silent_attempts: int = 3
-    """Times that a peer may leave a session without any answer before a session of named peers gives it up."""
+    """Times that a peer may leave a session of named peers without any answer before it is given up."""
     initial_window: int = 128
     """Wants given to one of several peers before its speed is known."""
     window_seconds: float = 0.5
@@ -174,13 +174,13 @@ class ClientOptions:
     max_peer_records: int = 1024
     """Peers that a session keeps statistics of, those that left included."""
     max_remembered: int = 4096
-    """Received CIDs that are remembered because somebody else may still send them: how duplicates are told."""
+    """Received CIDs that are remembered because others may still send them: how duplicates are told."""
 
     def __post_init__(self) -> None:
         positive = [name for name, value in vars(self).items() if not isinstance(value, bool)]
         for name in positive:
             _require(getattr(self, name) > 0, f"{name} must be positive")
-        _require(self.refill_wants <= self.max_outstanding_wants, "refill_wants exceeds max_outstanding_wants")
+        _require(self.refill_wants <= self.max_outstanding_wants, "refill_wants is above its maximum")
         _require(self.max_message_bytes <= MAX_FRAME // 2, "max_message_bytes must be at most 2 MiB")
         _require(
             self.min_dont_have_timeout <= self.dont_have_timeout <= self.max_dont_have_timeout,
