@@ -271,30 +271,30 @@ cdef class Message:
     # Reading the wire
 
     @classmethod
-    def from_body(cls, data):
+    def from_body(cls, body):
         cdef Message message = Message.__new__(cls)
-        cdef bytes source = data if type(data) is bytes else bytes(memoryview(data))
+        cdef bytes source = body if type(body) is bytes else bytes(memoryview(body))
         cdef const uint8_t* start = start_of(source)
         cdef const uint8_t* end = start + PyBytes_GET_SIZE(source)
-        cdef Body body
-        memset(&body, 0, sizeof(body))
-        body.wants = &message.wants
-        body.told = &message.told
-        body.secret = &secret
+        cdef Body parsed
+        memset(&parsed, 0, sizeof(parsed))
+        parsed.wants = &message.wants
+        parsed.told = &message.told
+        parsed.secret = &secret
         message.body = source
         message.read_size = end - start
-        if parse_body(start, end, &body) == NULL:
-            if body.fault.code == NO_MEMORY:
+        if parse_body(start, end, &parsed) == NULL:
+            if parsed.fault.code == NO_MEMORY:
                 raise MemoryError
-            raise malformed(body.fault.code, body.fault.at - start)
-        message.is_full = body.full
-        message.pending = body.pending
-        check_cid(&body.bad_want, WANT)
-        if body.has_blocks:
+            raise malformed(parsed.fault.code, parsed.fault.at - start)
+        message.is_full = parsed.full
+        message.pending = parsed.pending
+        check_cid(&parsed.bad_want, WANT)
+        if parsed.has_blocks:
             message.take_blocks(start, end, False)
-        if body.has_payload:
+        if parsed.has_payload:
             message.take_blocks(start, end, True)
-        check_cid(&body.bad_presence, PRESENCE)
+        check_cid(&parsed.bad_presence, PRESENCE)
         message.drop_told_blocks()
         message.let_go_of_body()
         return message

@@ -151,8 +151,9 @@ class Message:
     # The wire
 
     @classmethod
-    def from_body(cls, data: bytes) -> Message:
-        body = data if type(data) is bytes else bytes(memoryview(data))
+    def from_body(cls, body: bytes) -> Message:
+        if type(body) is not bytes:
+            body = bytes(memoryview(body))
         proto = _parse(body)
         message = cls(proto.wantlist.full)
         entries = message._entries
