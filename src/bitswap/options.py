@@ -122,7 +122,7 @@ class ClientOptions:
     lookup_bytes: int = 8 * MIB
     """Bytes of blocks read from the store at once."""
     max_outstanding_wants: int = 1000
-    """Wants on the list that one peer keeps of us (boxo, Helia, beetswap silently drop what exceeds 1,024)."""
+    """Wants on the list that one peer keeps of us; boxo, Helia and beetswap silently drop more than 1,024."""
     refill_wants: int = 128
     """Free places at a full peer that are worth a message."""
     max_message_bytes: int = 2 * MIB
