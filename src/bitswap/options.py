@@ -1,7 +1,7 @@
 """Every bound and default of the library, with its unit and where it comes from.
 
-Frozen dataclasses; a value out of range raises UsageError when the object is made. `Options` holds one section a
-subsystem, so that `Options(server=ServerOptions(max_outstanding_bytes=4 * MIB))` reads as what it is.
+Frozen dataclasses; a value out of range raises UsageError when the object is made. `Options` holds one section
+a subsystem, so that `Options(server=ServerOptions(max_outstanding_bytes=4 * MIB))` reads as what it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KIB = 1024
 MIB = 1024 * 1024
 
 MAX_FRAME = 4 * MIB
-"""Bytes of one protobuf body on the wire (specification: every message is at most 4 MiB; libp2p MessageSizeMax)."""
+"""Bytes of one protobuf body on the wire (specification: at most 4 MiB; libp2p MessageSizeMax)."""
 MAX_BLOCK = 2 * MIB
 """Bytes of a block that every implementation must handle (specification)."""
 
@@ -64,7 +64,7 @@ class ServerOptions:
     send_dont_haves: bool = True
     """False: never say DONT_HAVE, as old peers do (boxo SetSendDontHaves)."""
     peer_block_request_filter: Callable[[str, CID], bool] | None = None
-    """(peer, cid) -> whether that peer may have that block (boxo WithPeerBlockRequestFilter). Must be quick."""
+    """(peer, cid) -> whether that peer may have the block (boxo WithPeerBlockRequestFilter). Must be quick."""
     task_order: Callable[[TaskInfo], Any] | None = None
     """Sort key of a queued answer, smallest first: orders a peer's answers, and peers by their first one, in
     place of priority and fairness (boxo WithTaskComparator)."""
@@ -103,7 +103,9 @@ class ServerOptions:
             self.max_outstanding_bytes_fast >= self.max_outstanding_bytes or not self.adaptive,
             "max_outstanding_bytes_fast is below max_outstanding_bytes",
         )
-        _require(self.max_wantlist_entries >= 1, "max_wantlist_entries must be at least 1 (0 is not unlimited)")
+        _require(
+            self.max_wantlist_entries >= 1, "max_wantlist_entries must be at least 1 (0 is not unlimited)"
+        )
         _require(self.max_retry_delay >= self.retry_delay, "max_retry_delay is below retry_delay")
 
 
@@ -329,7 +331,7 @@ class StoreOptions:
     """What a power cut can undo; no choice loses anything when only the process dies (kill -9).
 
     "full": nothing that a call has stored. "ordered": the last transaction, and the store is never damaged;
-    one flush a transaction instead of two. "none": flush() alone flushes, and a power cut may damage the store.
+    one flush a transaction instead of two. "none": only flush() flushes, and a power cut may damage the store.
     Measured for 256 blocks of 256 KiB in one call: 0.5-0.7, 0.8 and 1.1 GB/s.
     """
     map_bytes: int = 64 * MIB

@@ -1,8 +1,9 @@
 """What a node asks of a network, and what a network tells a node.
 
-Implementations: `network.libp2p` (real sockets) and `testnet` (virtual, seeded). Peers are named by the text form of their
-peer id ("12D3Koo…"); a virtual network may use any text. Source: go-bitswap `network/interface.go`, with sends made
-asynchronous and pulled one at a time, so that a slow peer holds ids and not blocks.
+Implementations: `network.libp2p` (real sockets) and `testnet` (virtual, seeded). Peers are named by the text
+form of their peer id ("12D3Koo…"); a virtual network may use any text. Source: go-bitswap
+`network/interface.go`, with sends made asynchronous and pulled one at a time, so that a slow peer holds ids
+and not blocks.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SendDone = Callable[[BaseException | None], None]
 
 
 class Receiver(Protocol):
-    """What a network calls, always from one network thread, in order for each peer; must return soon and never raise."""
+    """What a network calls: from one network thread, in order for each peer. Must return soon and never raise."""
 
     def peer_connected(self, peer: Peer) -> None:
         """The first usable connection to `peer` is up (boxo: entry to the responsive state)."""
@@ -41,7 +42,7 @@ class Receiver(Protocol):
 
 
 class Network(Protocol):
-    """Messages between peers over connections which this object owns. Every method is safe from any thread."""
+    """Messages between peers over connections of this object's own. Every method is safe from any thread."""
 
     @property
     def self_id(self) -> Peer: ...
@@ -69,7 +70,7 @@ class Network(Protocol):
     def peers(self) -> list[Peer]: ...
 
     def supports_have(self, peer: Peer) -> bool:
-        """Whether the protocol negotiated with `peer` knows HAVE (only 1.2.0); True while nothing is negotiated yet."""
+        """Whether the protocol negotiated with `peer` knows HAVE (only 1.2.0); True before it is negotiated."""
 
     def latency(self, peer: Peer) -> float | None:
         """Smoothed round trip in seconds, or None when never measured."""
@@ -80,9 +81,9 @@ class Network(Protocol):
     def send(self, peer: Peer, message: Message, lane: int, done: SendDone) -> None:
         """Queue one message to a connected peer; never blocks on I/O.
 
-        At most one send a (peer, lane) may be under way. `done(None)` is called on the network thread when the lane
-        can take the next message (the bytes left for the transport's own bounded buffer), `done(error)` when the
-        message was not sent. It is called exactly once.
+        At most one send a (peer, lane) may be under way. `done(None)` is called on the network thread when the
+        lane can take the next message (the bytes left for the transport's own bounded buffer), `done(error)`
+        when the message was not sent. It is called exactly once.
         """
 
     def pause(self, peer: Peer) -> None:
