@@ -39,7 +39,7 @@ class HashMismatch(RemoteError, ValueError):
 class NotFound(BitswapError, KeyError):
     """Blocks that could not be had.
 
-    `missing` holds the CIDs (as text), `reasons` says per peer why not ("answered DONT_HAVE", "not connected").
+    `missing` holds the CIDs (as text), `reasons` says for each peer why not ("answered DONT_HAVE").
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Every bound and default of the library, with its unit and where it comes from.
 
-Frozen dataclasses; a value out of range raises UsageError when the object is made. `Options` holds one section
-a subsystem, so that `Options(server=ServerOptions(max_outstanding_bytes=4 * MIB))` reads as what it is.
+Frozen dataclasses; a value out of range raises UsageError when the object is made. `Options` holds one
+section a subsystem, so that `Options(server=ServerOptions(max_outstanding_bytes=4 * MIB))` reads as what it is.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ServerOptions:
     send_dont_haves: bool = True
     """False: never say DONT_HAVE, as old peers do (boxo SetSendDontHaves)."""
     peer_block_request_filter: Callable[[str, CID], bool] | None = None
-    """(peer, cid) -> whether that peer may have the block (boxo WithPeerBlockRequestFilter). Must be quick."""
+    """(peer, cid) -> whether that peer may have the block; quick (boxo WithPeerBlockRequestFilter)."""
     task_order: Callable[[TaskInfo], Any] | None = None
     """Sort key of a queued answer, smallest first: orders a peer's answers, and peers by their first one, in
     place of priority and fairness (boxo WithTaskComparator)."""
@@ -331,7 +331,7 @@ class StoreOptions:
     """What a power cut can undo; no choice loses anything when only the process dies (kill -9).
 
     "full": nothing that a call has stored. "ordered": the last transaction, and the store is never damaged;
-    one flush a transaction instead of two. "none": only flush() flushes, and a power cut may damage the store.
+    one flush a transaction instead of two. "none": only flush() flushes; a power cut may damage the store.
     Measured for 256 blocks of 256 KiB in one call: 0.5-0.7, 0.8 and 1.1 GB/s.
     """
     map_bytes: int = 64 * MIB

@@ -26,7 +26,7 @@ SendDone = Callable[[BaseException | None], None]
 
 
 class Receiver(Protocol):
-    """What a network calls: from one network thread, in order for each peer. Must return soon and never raise."""
+    """What a network calls: from one thread, in order for each peer. Must return soon and never raise."""
 
     def peer_connected(self, peer: Peer) -> None:
         """The first usable connection to `peer` is up (boxo: entry to the responsive state)."""
@@ -70,7 +70,7 @@ class Network(Protocol):
     def peers(self) -> list[Peer]: ...
 
     def supports_have(self, peer: Peer) -> bool:
-        """Whether the protocol negotiated with `peer` knows HAVE (only 1.2.0); True before it is negotiated."""
+        """Whether the protocol agreed on with `peer` knows HAVE (only 1.2.0); True before there is one."""
 
     def latency(self, peer: Peer) -> float | None:
         """Smoothed round trip in seconds, or None when never measured."""
@@ -81,9 +81,9 @@ class Network(Protocol):
     def send(self, peer: Peer, message: Message, lane: int, done: SendDone) -> None:
         """Queue one message to a connected peer; never blocks on I/O.
 
-        At most one send a (peer, lane) may be under way. `done(None)` is called on the network thread when the
-        lane can take the next message (the bytes left for the transport's own bounded buffer), `done(error)`
-        when the message was not sent. It is called exactly once.
+        At most one send a (peer, lane) may be under way. `done(None)` is called on the network thread when
+        the lane can take the next message (the bytes left for the transport's own bounded buffer),
+        `done(error)` when the message was not sent. It is called exactly once.
         """
 
     def pause(self, peer: Peer) -> None:
