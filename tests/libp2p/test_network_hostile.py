@@ -232,11 +232,15 @@ def test_a_bad_message_costs_the_stream_and_is_told(
     assert node[1].disconnected == []
 
 
-@pytest.mark.parametrize("bound", ["max_partial_bytes", "max_buffered_bytes"])
+@pytest.mark.parametrize(
+    "options",
+    [NetworkOptions(max_partial_bytes=MAX_FRAME), NetworkOptions(max_buffered_bytes=MAX_FRAME)],
+    ids=["one-connection", "all"],
+)
 def test_messages_begun_on_many_streams_are_bounded(
-    make_node: MakeNode, make_puppet: MakePuppet, bound: str
+    make_node: MakeNode, make_puppet: MakePuppet, options: NetworkOptions
 ) -> None:
-    node, friend = make_node(options=NetworkOptions(**{bound: MAX_FRAME})), make_node()
+    node, friend = make_node(options=options), make_node()
     join(friend, node)
     puppet = make_puppet(node[0].addrs[0])
     tapes = []
