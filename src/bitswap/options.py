@@ -1,7 +1,7 @@
 """Every bound and default of the library, with its unit and where it comes from.
 
 Frozen dataclasses; a value out of range raises UsageError when the object is made. `Options` holds one
-section a subsystem, so that `Options(server=ServerOptions(max_outstanding_bytes=4 * MIB))` reads as what it is.
+section a subsystem: `Options(server=ServerOptions(max_outstanding_bytes=4 * MIB))`.
 """
 
 from __future__ import annotations
