@@ -246,7 +246,7 @@ def test_messages_begun_on_many_streams_are_bounded(
     tapes = []
     for _ in range(3):
         stream, tape = puppet.open(BITSWAP)
-        stream.write(varint.encode(MAX_FRAME) + bytes(2 * MIB))
+        stream.write(varint.encode(MAX_FRAME) + bytes(3 * MIB // 2))
         puppet.flush()
         tapes.append(tape)
     puppet.wait(lambda: any(tape.is_closed for tape in tapes))
