@@ -46,6 +46,18 @@ class TestFewPeers:
         run.answer("b", dont_haves=cids[:1])
         assert run.sent()["c"].blocks == cids[:1]
 
+    def test_who_was_useful_is_asked_first(self, blocks: list[Block], cids: list[CID]) -> None:
+        """A new session knows nobody, but the node does."""
+        run = Harness("a", "b", "c")
+        run.want(cids[:1])
+        run.sent()
+        run.answer("a", dont_haves=cids[:1])
+        run.sent()
+        run.answer("b", blocks[:1])
+        run.sent()
+        run.want(cids[1:2])
+        assert run.sent()["b"].blocks == cids[1:2]
+
     def test_a_late_comer_is_asked_for_what_is_missing(self, blocks: list[Block], cids: list[CID]) -> None:
         run = Harness()
         sub = run.want(cids)

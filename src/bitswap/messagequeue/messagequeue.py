@@ -51,6 +51,8 @@ class MessageQueue:
         self._answered: dict[CID, None] = {}
         self._answered_due = 0.0
         self._under_way: tuple[dict[CID, _Entry], list[CID]] | None = None
+        self.last_block: float | None = None
+        """When the last block came that was asked for."""
         self._last_answer = 0.0
         self._not_before = 0.0
         self._failures = 0
@@ -126,6 +128,7 @@ class MessageQueue:
                     continue
             answered[cid] = None
             matched = True
+            self.last_block = now
             if sent < oldest:
                 oldest = sent
         for cids, served in ((haves, False), (dont_haves, True)):

@@ -69,6 +69,14 @@ class PeerManager:
     def peers(self) -> Sequence[Peer]:
         return list(self._queues)
 
+    def peers_by_use(self) -> Sequence[Peer]:
+        """All of them, whoever sent a wanted block last first."""
+        useful = [queue for queue in self._queues.values() if queue.last_block is not None]
+        useful.sort(key=lambda queue: queue.last_block or 0.0, reverse=True)
+        return [queue.peer for queue in useful] + [
+            peer for peer, queue in self._queues.items() if queue.last_block is None
+        ]
+
     def __contains__(self, peer: object) -> bool:
         return peer in self._queues
 

@@ -227,7 +227,7 @@ class Session:
     def _join_few(self) -> Sequence[SessionPeer]:
         """Where only few peers are connected they are all asked straight: an answer costs one round trip."""
         if self._broadcast and len(self._network) <= self._options.few_peers:
-            for peer in self._network.peers():
+            for peer in self._network.peers_by_use():
                 self.peers.add(peer)
         return self._share()
 
