@@ -9,9 +9,8 @@ import pytest
 
 from bitswap.network.libp2p import Libp2pNetwork
 from bitswap.options import NetworkOptions
+from tests.libp2p.nodes import Node, join
 from tests.libp2p.puppet import Puppet, Received
-
-Node = tuple[Libp2pNetwork, Received]
 
 
 @pytest.fixture
@@ -52,3 +51,11 @@ def make_puppet() -> Iterator[Callable[..., Puppet]]:
     yield make
     for puppet in puppets:
         puppet.close()
+
+
+@pytest.fixture
+def friends(make_node: Callable[..., Node]) -> tuple[Node, Node]:
+    """A node, and a friend that is connected to it."""
+    node, friend = make_node(), make_node()
+    join(friend, node)
+    return node, friend

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.libp2p.conftest import Node
+from tests.libp2p.nodes import Node
 from tests.libp2p.puppet import WAIT
 
 pytestmark = [

@@ -11,7 +11,7 @@ from bitswap.network.libp2p.identify import IdentifyError, IdentifyReader, Ident
 from bitswap.network.libp2p.protobuf import bytes_field, varint_field
 from bitswap.network.libp2p.yamux_stream import YamuxStream
 from bitswap.options import KIB, NetworkOptions
-from tests.libp2p.test_yamux import exchange, pair
+from tests.libp2p.muxers import exchange, pair
 
 OPTIONS = NetworkOptions()
 FULL = Identity(

@@ -8,7 +8,7 @@ import pytest
 
 from bitswap.network.libp2p.ping import PING_SIZE, Pinger, PingError, PingResponder
 from bitswap.options import NetworkOptions
-from tests.libp2p.test_yamux import Recorder, Side, exchange, pair
+from tests.libp2p.muxers import Recorder, Side, exchange, pair
 
 
 def responder(left: Side, right: Side) -> tuple[Recorder, list[int]]:
