@@ -197,7 +197,7 @@ class Connection:
                 if parts:
                     channel.write(parts)
             out += channel.data_to_send()
-        return out
+        return [chunk for chunk in out if chunk]
 
     def close(self, code: int = NORMAL) -> None:
         """Queue the good-bye; `data_to_send` has it. Streams are told nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
+from itertools import islice
 from typing import Protocol
 
 from bitswap.errors import RemoteError, Timeout
@@ -17,6 +18,10 @@ from bitswap.network.libp2p.timers import Timer
 from bitswap.network.libp2p.yamux import INTERNAL_ERROR, NORMAL, PROTOCOL_ERROR
 from bitswap.network.libp2p.yamux_stream import YamuxStream
 from bitswap.options import NetworkOptions
+
+_GATHERS = hasattr(socket.socket, "sendmsg")
+_MAX_GATHERED = 16
+"""Pieces for one system call; every system takes that many."""
 
 _log = logging.getLogger("bitswap.network")
 
@@ -240,13 +245,19 @@ class Link:
         out = self._out
         while out:
             try:
-                sent = self._sock.send(out[0])
+                if _GATHERS and len(out) > 1:
+                    sent = self._sock.sendmsg(islice(out, _MAX_GATHERED))
+                else:
+                    sent = self._sock.send(out[0])
             except (BlockingIOError, InterruptedError):
                 return False
             self._last_sent = self.reactor.now()
-            if sent < len(out[0]):
-                out[0] = out[0][sent:]
-            else:
+            while sent:
+                first = out[0]
+                if sent < len(first):
+                    out[0] = first[sent:]
+                    break
+                sent -= len(first)
                 out.popleft()
         return True
 
