@@ -147,6 +147,23 @@ def test_an_available_block_that_is_pushed_out_is_refused() -> None:
     assert one(node.drain()) == Answer("A", dont_haves="1234a")
 
 
+def test_an_available_block_that_is_refused_is_not_sent() -> None:
+    node = limited()
+    node.add([block("a")])
+    node.want("A", "1234", priority=10)
+    node.want("A", "a", priority=1, ask=True)
+    assert one(node.drain()) == Answer("A", dont_haves="a")
+
+
+def test_who_was_told_dont_have_is_not_told_again_when_pushed_out() -> None:
+    node = limited()
+    node.want("A", "0123", priority=10, ask=True)
+    assert one(node.drain()) == Answer("A", dont_haves="0123")
+    node.want("A", "4", priority=20)
+    assert node.wantlist("A") == "0124"
+    assert node.drain() == []
+
+
 def test_among_equals_what_we_have_is_kept_and_then_what_came_first() -> None:
     node = limited()
     node.add([block("a")])
@@ -250,6 +267,33 @@ def test_a_block_that_comes_back_while_it_was_looked_for_is_sent() -> None:
     assert node.engine.fill(envelope, {cid("a"): None}) is None
     assert one(node.drain()).blocks == "a"
     assert node.wantlist("A") == ""
+
+
+def test_a_block_that_comes_back_while_dont_have_is_under_way_is_sent_after_it() -> None:
+    node = Node()
+    node.want("A", "a", ask=True)
+    node.store.clear()
+    begun = node.begin()
+    assert begun is not None
+    assert begun[1] == Answer("A", dont_haves="a")
+    node.arrive([block("a")])
+    node.engine.envelope_sent(begun[0], node.now)
+    assert one(node.drain()) == Answer("A", blocks="a")
+
+
+def test_a_block_travels_under_the_cid_that_was_asked_for() -> None:
+    node = Node(stored="")
+    item = block("a")
+    asked = CID.v0(item.cid.digest)
+    message = Message()
+    message.add_entry(asked, 1)
+    node.engine.message_received("A", message, {asked: 1}, node.now)
+    envelope = node.engine.next_envelope(node.now)
+    assert envelope is not None
+    filled = node.engine.fill(envelope, {asked: item})
+    assert filled is not None
+    assert [sent.cid for sent in filled.blocks()] == [asked]
+    assert node.engine.wantlist_for_peer("A") == []
 
 
 class TestLargeBlocks:

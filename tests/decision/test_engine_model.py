@@ -65,6 +65,8 @@ class Histories(RuleBasedStateMachine):
         self.filled: dict[int, set[CID]] = {}
         # Asked for by the peer and not withdrawn since.
         self.asked: set[tuple[str, CID]] = set()
+        # Asked at any time to be told DONT_HAVE.
+        self.curious: set[tuple[str, CID]] = set()
         # Asked for again after the answer was on its way: kept, and answered when the block comes again.
         self.lingering: set[tuple[str, CID]] = set()
 
@@ -84,6 +86,8 @@ class Histories(RuleBasedStateMachine):
                 self.asked.discard((peer, entry.cid))
             else:
                 self.asked.add((peer, entry.cid))
+                if entry.send_dont_have:
+                    self.curious.add((peer, entry.cid))
                 if entry.cid in on_its_way:
                     self.lingering.add((peer, entry.cid))
         self.node.receive(peer, message)
@@ -124,6 +128,7 @@ class Histories(RuleBasedStateMachine):
             return
         assert not message.empty()
         assert len(message.to_frames()) == 1
+        assert {(envelope.peer, c) for c in message.dont_haves()} <= self.curious
         told = {item.cid for item in message.blocks()} | set(message.haves())
         self.filled[id(envelope)] = told
 
@@ -147,6 +152,7 @@ class Histories(RuleBasedStateMachine):
         self.engine.peer_disconnected(peer)
         self.asked = {pair for pair in self.asked if pair[0] != peer}
         self.lingering = {pair for pair in self.lingering if pair[0] != peer}
+        self.curious = {pair for pair in self.curious if pair[0] != peer}
         assert self.engine.wantlist_for_peer(peer) == []
 
     @invariant()

@@ -37,6 +37,18 @@ def test_a_newcomer_with_one_want_is_served_at_once_beside_busy_peers() -> None:
     assert answer.peer == "newcomer"
 
 
+def test_a_peer_that_had_all_it_asked_for_counts_as_a_newcomer_when_it_asks_again() -> None:
+    node = Node(STEADY)
+    for number in range(3):
+        node.want(f"busy {number}", ALPHABET)
+    for _ in range(6):
+        assert node.next() is not None
+    for name in "ab":
+        node.want("light", name)
+        answer = node.next()
+        assert answer == Answer("light", name)
+
+
 def test_busy_peers_take_turns() -> None:
     node = Node(STEADY)
     for number in range(5):
@@ -266,6 +278,24 @@ class TestFailedSends:
         node.want("A", "b", priority=5)
         self.failed(node)
         assert [answer.blocks for answer in self.after_retry_delay(node)] == ["a", "b"]
+
+    def test_a_block_that_vanished_unasked_is_still_passed_over_in_silence(self) -> None:
+        node = Node()
+        node.want("A", "ab")
+        del node.store[cid("a")]
+        assert self.failed(node) == Answer("A", "b")
+        assert self.after_retry_delay(node) == [Answer("A", "b")]
+        assert node.wantlist("A") == "a"
+
+    def test_the_peer_is_given_little_again(self) -> None:
+        node = Node(stored="")
+        fill_queue(node)
+        sizes_of_messages(node, 0.01, 4)
+        taken = node.take()
+        assert taken is not None
+        node.engine.envelope_failed(taken[0], node.now)
+        node.clock.advance(1.0)
+        assert sizes_of_messages(node, 0.01, 1) == [16 * KIB]
 
     def test_an_envelope_ends_once(self) -> None:
         node = Node()

@@ -87,6 +87,15 @@ def test_too_many() -> None:
     assert ledger.count("A") == 4
 
 
+def test_a_repeated_want_keeps_its_age() -> None:
+    ledger = PeerLedger()
+    for name in "abc":
+        ledger.add("A", [want(name)], 3)
+    ledger.add("A", [want("c")], 3)
+    _, evicted = ledger.add("A", [want("d", available=True)], 3)
+    assert [w.cid for w in evicted] == [cid("c")]
+
+
 def test_a_block_that_came_keeps_its_want() -> None:
     ledger = PeerLedger()
     ledger.add("A", [want(name) for name in "abcd"], 4)

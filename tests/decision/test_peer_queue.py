@@ -107,6 +107,17 @@ def test_what_was_put_back_has_its_old_place_and_merges() -> None:
     assert names(queue.pop(100, 0)) == "abc"
 
 
+def test_what_vanished_weighs_what_it_has_become() -> None:
+    queue = PeerQueue("A")
+    queue.push([task("a", 1, 5000)], 100)
+    (taken,) = queue.pop(1, 0)
+    taken.vanish()
+    assert queue.active_work == 5000
+    queue.done([taken])
+    queue.put_back([taken])
+    assert (queue.active_work, queue.pending_work) == (0, 38)
+
+
 def test_many_changes_do_not_grow_the_queue() -> None:
     queue = PeerQueue("A")
     queue.push([task("a"), task("b")], 100)

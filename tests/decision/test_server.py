@@ -324,6 +324,41 @@ def test_a_peer_that_sends_faster_than_it_is_served_is_paused(network: FakeNetwo
         assert network.paused == set()
 
 
+class SlowToPause(FakeNetwork):
+    """Pauses only after the server has asked for the resumption."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_to_pause, self.resumed = threading.Event(), threading.Event()
+
+    def pause(self, peer: str) -> None:
+        self.asked_to_pause.set()
+        assert self.resumed.wait(PATIENCE)
+        super().pause(peer)
+
+    def resume(self, peer: str) -> None:
+        super().resume(peer)
+        self.resumed.set()
+
+
+def test_a_pause_that_comes_too_late_is_taken_back() -> None:
+    network = SlowToPause()
+    store = store_with("")
+    store.sizes_gate.clear()
+    with Server(network, store, ServerOptions(task_workers=1, max_inbound_messages=1)) as server:
+        network.start(server)
+        network.deliver("A", wants("0"))
+        assert network.asked_to_pause.wait(PATIENCE)
+        store.sizes_gate.set()
+        network.next("A")
+        calls = [network.pauses.get(timeout=PATIENCE) for _ in range(3)]
+        assert calls == [("resume", "A"), ("pause", "A"), ("resume", "A")]
+        network.deliver("A", wants("1"))
+        assert network.next("A").dont_haves() == [cid("1")]
+    network.close()
+    assert network.faults == []
+
+
 def test_messages_without_wants_are_none_of_its_business(network: FakeNetwork) -> None:
     options = ServerOptions(task_workers=1, max_inbound_messages=1)
     with Server(network, store_with("a"), options) as server:

@@ -11,6 +11,7 @@ A machine: no thread, clock or I/O. Whoever drives it looks up sizes and reads b
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from bitswap.decision.envelope import Contents, Envelope
 from bitswap.decision.peer_ledger import BLOCK, PeerLedger, Want
 from bitswap.decision.request_queue import RequestQueue
 from bitswap.decision.score_ledger import DefaultScoreLedger, Receipt, ScoreLedger
-from bitswap.decision.task import Task, largest_block
+from bitswap.decision.task import SURELY_FITS, Task, largest_block
 from bitswap.multihash import IDENTITY
 from bitswap.options import ServerOptions
 from bitswap.stat import ServerStat
@@ -47,6 +48,9 @@ class Engine:
     ) -> None:
         self.self_id = self_id
         self.options = options = options or ServerOptions()
+        self._longest = options.max_cid_size or sys.maxsize
+        # A HAVE request for a block of at most this size gets the block, which no size is if the option is 0.
+        self._replaced = options.want_have_replace_size or -1
         self._ledger = PeerLedger()
         self._queue = RequestQueue(options, salt, envelopes_per_peer)
         self._accounts: ScoreLedger = (options.score_ledger or DefaultScoreLedger)()
@@ -73,7 +77,8 @@ class Engine:
 
     def lookups(self, message: Message) -> list[CID]:
         """CIDs whose sizes `message_received` needs to know."""
-        return [entry.cid for entry in message.wantlist() if not entry.cancel and self._served(entry.cid)]
+        served = self._served
+        return [cid for cid, _, _, cancel, _ in message.wantlist() if not cancel and served(cid)]
 
     def message_received(
         self, peer: str, message: Message, sizes: Mapping[CID, int | None], now: float
@@ -87,7 +92,7 @@ class Engine:
         if not entries and not message.full:
             return
         self._meet(peer)
-        served = [entry for entry in entries if self._served(entry.cid)]
+        served = [entry for entry in entries if entry.cid in sizes or self._served(entry.cid)]
         self._entries_ignored += len(entries) - len(served)
         if message.full:
             self._ledger.clear(peer)
@@ -100,12 +105,12 @@ class Engine:
         """Blocks have come, with these sizes in bytes: answer everybody who waits for exactly these CIDs."""
         tasks: dict[str, list[Task]] = {}
         for cid, size in sizes.items():
-            if not self._fits(cid, size):
+            if size > SURELY_FITS and not self._fits(cid, size):
                 continue
             for peer, want in self._ledger.wanters(cid):
                 self._ledger.found(peer, want)
-                answer = Task(cid, want.priority, size, self._sends_block(want.want_type, size), False)
-                tasks.setdefault(peer, []).append(answer)
+                with_block = want.want_type == BLOCK or size <= self._replaced
+                tasks.setdefault(peer, []).append(Task(cid, want.priority, size, with_block, False))
         for peer, answers in tasks.items():
             self._answer(peer, answers, now)
 
@@ -225,6 +230,7 @@ class Engine:
         options = self.options
         allowed = options.peer_block_request_filter
         tells = options.send_dont_haves
+        replaced = self._replaced
         wants: list[Want] = []
         tasks: list[Task] = []
         refusals: list[Task] = []
@@ -234,11 +240,11 @@ class Engine:
                     refusals.append(Task(cid, priority, None, want_type == BLOCK, True))
                 continue
             size = sizes.get(cid)
-            if size is not None and not self._fits(cid, size):
+            if size is not None and size > SURELY_FITS and not self._fits(cid, size):
                 size = None
             wants.append(Want(cid, priority, want_type, asked, size is not None))
             if size is not None:
-                tasks.append(Task(cid, priority, size, self._sends_block(want_type, size), asked))
+                tasks.append(Task(cid, priority, size, want_type == BLOCK or size <= replaced, asked))
             elif asked and tells:
                 tasks.append(Task(cid, priority, None, want_type == BLOCK, True))
         refused, evicted = self._ledger.add(peer, wants, self._share())
@@ -271,8 +277,12 @@ class Engine:
 
     def _served(self, cid: CID) -> bool:
         """Identity CIDs hold their own data, and overlong ones are nonsense: both are ignored quietly."""
-        longest = self.options.max_cid_size
-        return (not longest or len(cid) <= longest) and cid.hash_code != IDENTITY
+        if len(cid) > self._longest:
+            return False
+        if cid[0] == 0x12:  # CIDv0
+            return True
+        # A one-byte codec puts the hash code at 2, and a varint that begins with 0 is 0.
+        return cid[2] != IDENTITY if cid[1] < 0x80 else cid.hash_code != IDENTITY
 
     def _is_told(self, task: Task) -> bool:
         """Whether the peer hears of it: a vanished block is passed over in silence unless it asked."""
@@ -285,10 +295,6 @@ class Engine:
         self._blocks_too_large += 1
         self.too_large = self.too_large or cid
         return False
-
-    def _sends_block(self, want_type: int, size: int) -> bool:
-        small = self.options.want_have_replace_size
-        return want_type == BLOCK or (small > 0 and size <= small)
 
     def _share(self) -> int:
         """Wants that one peer may have."""

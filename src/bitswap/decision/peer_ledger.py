@@ -63,16 +63,14 @@ class PeerLedger:
         `limit` wants, or as many as it had, if that is more.
         """
         mine = self._peers.setdefault(peer, {})
-        before = len(mine)
-        new: list[Want] = []
-        for want in wants:
-            old = mine.get(want.cid)
-            if old is None:
-                new.append(want)
-            else:
-                want.seq = old.seq
-                self._put(peer, mine, want)
-        room = max(limit - before, 0)
+        new = [want for want in wants if want.cid not in mine]
+        if len(new) < len(wants):
+            for want in wants:
+                old = mine.get(want.cid)
+                if old is not None:
+                    want.seq = old.seq
+                    self._put(peer, mine, want)
+        room = max(limit - len(mine), 0)
         refused: list[Want] = []
         evicted: list[Want] = []
         if len(new) > room:

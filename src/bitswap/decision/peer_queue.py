@@ -39,17 +39,15 @@ class PeerQueue:
         What says nothing new beside an answer under way is not queued (server.md 3.12, boxo `HasNewInfo`).
         """
         dropped = 0
-        pending = self.pending
+        pending, active = self.pending, self.active
         for task in tasks:
-            running = self.active.get(task.cid)
-            if running is not None and not has_new_info(task, running):
-                for other in running:
+            cid = task.cid
+            if cid in active and not has_new_info(task, active[cid]):
+                for other in active[cid]:
                     other.repeated = True
                     other.cancelled = False
-                continue
-            queued = pending.get(task.cid)
-            if queued is not None:
-                self._merge(queued, task)
+            elif cid in pending:
+                self._merge(pending[cid], task)
             elif len(pending) < limit:
                 self._seq += 1
                 task.seq = self._seq

@@ -20,6 +20,10 @@ MESSAGE_OVERHEAD = 64
 """Bytes of a frame besides blocks and presences, at most."""
 
 
+SURELY_FITS = MAX_FRAME - 4096
+"""Bytes of a block that one message can carry under any CID of sane length."""
+
+
 def largest_block(cid: CID) -> int:
     """Bytes of the largest block under `cid` that one message can carry."""
     return MAX_FRAME - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - len(cid)
@@ -72,7 +76,7 @@ class Task:
         self.size = size or 0
         self.want_block = want_block
         self.send_dont_have = send_dont_have
-        self.weigh()
+        self.work = self.size if want_block and size is not None else presence_size(cid)
         self.order: Any = -priority
         self.seq = 0
         self.live = False  # queued; an entry of the heap whose task is not live is skipped
