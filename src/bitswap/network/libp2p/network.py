@@ -37,8 +37,8 @@ class Libp2pNetwork:
     """Implements `bitswap.network.interface.Network` over TCP, TLS or Noise, and yamux.
 
     One thread does all the work (`bitswap-network`); it is a daemon, so a forgotten network does not keep the
-    interpreter alive. A thread of the same process that computes in Python without pause keeps the interpreter
-    for 5 ms at a time, and throughput falls to a part; `sys.setswitchinterval(1e-4)` gives most of it back.
+    interpreter alive. Another thread that computes in Python without pause keeps the interpreter for 5 ms at
+    a time, and throughput falls to a fraction; `sys.setswitchinterval(1e-4)` about doubles what is left.
     """
 
     def __init__(
