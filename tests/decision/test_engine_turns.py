@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from bitswap.decision.score_ledger import DefaultScoreLedger
 from bitswap.decision.task import TaskInfo
 from bitswap.message import Message
 from bitswap.options import KIB, MIB, ServerOptions
@@ -403,6 +404,25 @@ class TestScores:
             assert deadline <= node.now + 10
             node.clock.advance_to(deadline)
             assert node.engine.next_envelope(node.now) is None
+
+
+def test_the_accounts_can_be_kept_by_something_else() -> None:
+    class Stingy(DefaultScoreLedger):
+        def __init__(self) -> None:
+            super().__init__(interval=1.0)
+            made.append(self)
+
+        def sample(self) -> dict[str, int]:
+            return {"A": 7}
+
+    made: list[Stingy] = []
+    node = Node(ServerOptions(score_ledger=Stingy))
+    node.engine.peer_connected("A")
+    assert node.drain() == []
+    node.clock.advance(1.0)
+    assert node.drain() == []
+    assert node.engine.scores() == {"A": 7}
+    assert len(made) == 1
 
 
 def test_lookups_are_of_wants_only() -> None:

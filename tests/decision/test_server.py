@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -17,68 +17,10 @@ from bitswap.options import MAX_FRAME, ServerOptions
 from bitswap.server import Server
 
 from .fake_network import PATIENCE, FakeNetwork
+from .serving import Recorder, data, store_with, wants
 from .support import block, cid
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture
-def network() -> Iterator[FakeNetwork]:
-    network = FakeNetwork()
-    yield network
-    network.close()
-    assert network.faults == []
-
-
-@pytest.fixture(autouse=True)
-def no_threads_left() -> Iterator[None]:
-    yield
-    assert [t.name for t in threading.enumerate() if t.name.startswith("bitswap-server")] == []
-
-
-class GatedStore(MemoryBlockstore):
-    """A store whose look-ups of sizes and reads of blocks wait at gates that are open at first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sizes_gate, self.reads_gate = threading.Event(), threading.Event()
-        self.sizes_gate.set()
-        self.reads_gate.set()
-        self.at_sizes, self.at_reads = threading.Event(), threading.Event()
-
-    def sizes(self, cids: Sequence[CID]) -> list[int | None]:
-        found = super().sizes(cids)
-        self.at_sizes.set()
-        assert self.sizes_gate.wait(PATIENCE)
-        return found
-
-    def get_many(self, cids: Sequence[CID]) -> list[Block | None]:
-        found = super().get_many(cids)
-        self.at_reads.set()
-        assert self.reads_gate.wait(PATIENCE)
-        return found
-
-
-def store_with(names: str) -> GatedStore:
-    store = GatedStore()
-    store.put_many([block(name) for name in names])
-    return store
-
-
-def wants(blocks: str = "", haves: str = "", *, cancels: str = "", full: bool = False) -> Message:
-    """A message that asks for all of it, and to be told DONT_HAVE."""
-    message = Message(full)
-    for name in blocks:
-        message.add_entry(cid(name), 1, WantType.BLOCK, True)
-    for name in haves:
-        message.add_entry(cid(name), 1, WantType.HAVE, True)
-    for name in cancels:
-        message.cancel(cid(name))
-    return message
-
-
-def data(message: Message) -> list[bytes]:
-    return sorted(item.data for item in message.blocks())
 
 
 def test_it_answers_from_the_store(network: FakeNetwork) -> None:
@@ -384,21 +326,6 @@ def test_a_full_empty_wantlist_is_its_business(network: FakeNetwork) -> None:
         assert server.wantlist_for_peer("A") == []
 
 
-class Recorder:
-    """A tracer."""
-
-    def __init__(self, network: FakeNetwork) -> None:
-        self.network = network
-        self.sent: list[tuple[str, list[bytes], bool]] = []
-
-    def message_received(self, peer: Peer, message: Message) -> None:
-        raise AssertionError("whoever receives for the node traces that")
-
-    def message_sent(self, peer: Peer, message: Message) -> None:
-        self.sent.append((peer, data(message), self.network.sent[peer].empty()))
-        raise ValueError("a tracer may fail")
-
-
 def test_the_tracer_sees_a_message_before_it_is_sent(
     network: FakeNetwork, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -446,80 +373,3 @@ def test_blocks_that_no_message_can_carry_are_refused_and_told_once(
             assert network.next("A").dont_haves() == [cid(name)]
         assert server.stat().blocks_too_large == 3
     assert len([r for r in caplog.records if "too large" in r.message]) == 1
-
-
-class TestClosing:
-    def test_nothing_is_done_after_it_and_a_second_one_does_nothing(self, network: FakeNetwork) -> None:
-        server = Server(network, store_with("a"))
-        network.start(server)
-        server.close()
-        server.close()
-        network.connect("A")
-        network.deliver("A", wants("a"))
-        network.drop("A")
-        network.flush()
-        server.blocks_received("A", [block("a")])
-        server.notify_new_blocks([block("a")])
-        assert network.sent["A"].empty()
-        assert server.stat().wants == 0
-        assert server.wantlist_for_peer("A") == []
-
-    def test_while_a_send_is_under_way(self, network: FakeNetwork) -> None:
-        network.manner["A"] = "keep"
-        server = Server(network, store_with("a"))
-        network.start(server)
-        network.deliver("A", wants("a"))
-        network.next("A")
-        server.close()
-        network.end("A")
-        network.flush()
-
-    @pytest.mark.parametrize("stage", ["sizes", "reads"])
-    def test_while_the_store_is_read(self, network: FakeNetwork, stage: str) -> None:
-        store = store_with("a")
-        gate = store.sizes_gate if stage == "sizes" else store.reads_gate
-        gate.clear()
-        server = Server(network, store)
-        network.start(server)
-        network.deliver("A", wants("a"))
-        assert (store.at_sizes if stage == "sizes" else store.at_reads).wait(PATIENCE)
-        closers = [threading.Thread(target=server.close) for _ in range(2)]
-        for closer in closers:
-            closer.start()
-        gate.set()
-        for closer in closers:
-            closer.join()
-
-    def test_while_messages_wait(self, network: FakeNetwork) -> None:
-        store = store_with("a")
-        store.sizes_gate.clear()
-        server = Server(network, store, ServerOptions(task_workers=1))
-        network.start(server)
-        for _ in range(10):
-            network.deliver("A", wants("a"))
-        network.flush()
-        assert store.at_sizes.wait(PATIENCE)
-        closer = threading.Thread(target=server.close)
-        closer.start()
-        store.sizes_gate.set()
-        closer.join()
-
-    def test_from_one_of_its_own_threads(self, network: FakeNetwork) -> None:
-        closed = threading.Event()
-
-        class Closer(Recorder):
-            def message_sent(self, peer: Peer, message: Message) -> None:
-                server.close()
-                closed.set()
-
-        server = Server(network, store_with("a"), tracer=Closer(network))
-        network.start(server)
-        network.deliver("A", wants("a"))
-        assert closed.wait(PATIENCE)
-        server.close()
-
-    def test_its_threads_are_few_named_and_no_reason_to_stay(self, network: FakeNetwork) -> None:
-        with Server(network, store_with(""), ServerOptions(task_workers=3)):
-            mine = [t for t in threading.enumerate() if t.name.startswith("bitswap-server")]
-            assert sorted(t.name for t in mine) == [f"bitswap-server-{n}" for n in range(3)]
-            assert all(t.daemon for t in mine)

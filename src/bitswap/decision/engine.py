@@ -11,7 +11,6 @@ A machine: no thread, clock or I/O. Whoever drives it looks up sizes and reads b
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -48,7 +47,7 @@ class Engine:
     ) -> None:
         self.self_id = self_id
         self.options = options = options or ServerOptions()
-        self._longest = options.max_cid_size or sys.maxsize
+        self._longest = options.max_cid_size or 1 << 62
         # A HAVE request for a block of at most this size gets the block, which no size is if the option is 0.
         self._replaced = options.want_have_replace_size or -1
         self._ledger = PeerLedger()
