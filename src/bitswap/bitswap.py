@@ -13,7 +13,7 @@ from bitswap.client import Client
 from bitswap.clientsession import ClientSession, Explanation, SessionStat
 from bitswap.decision.score_ledger import Receipt
 from bitswap.errors import BitswapError, NotFound
-from bitswap.getter import AnyCid, Fetcher, is_identity, to_cid
+from bitswap.getter import AnyCid, Fetcher, to_cid
 from bitswap.network.interface import Network, Peer
 from bitswap.options import Options
 from bitswap.server import Server
@@ -73,7 +73,8 @@ class Bitswap(Fetcher):
 
         Raises InvalidCid; Timeout after `timeout` seconds (None: waits for ever); Closed.
         """
-        return self._stored(cid) or super().get_block(cid, timeout)
+        block = self._stored(cid)
+        return super().get_block(cid, timeout) if block is None else block
 
     def new_session(self, peers: Iterable[Peer] | None = None, *, broadcast: bool = True) -> BitswapSession:
         """Wants that belong together, so that the peers that had one block are asked for the next.
@@ -84,11 +85,8 @@ class Bitswap(Fetcher):
         return BitswapSession(self, self.client.new_session(peers, broadcast=broadcast))
 
     def _stored(self, cid: AnyCid) -> Block | None:
-        wanted = to_cid(cid)
-        if is_identity(wanted):
-            return Block(wanted, wanted.digest)
         try:
-            return self.store.get(wanted)
+            return self.store.get(to_cid(cid))
         except NotFound:
             return None
 
@@ -219,7 +217,8 @@ class BitswapSession(Fetcher):
 
     def get_block(self, cid: AnyCid, timeout: float | None = None) -> Block:
         """One block, from the store or from peers; raises as `Bitswap.get_block` does, and NotFound."""
-        return self._node._stored(cid) or super().get_block(cid, timeout)
+        block = self._node._stored(cid)
+        return super().get_block(cid, timeout) if block is None else block
 
     @property
     def stats(self) -> SessionStat:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.errors import InvalidCid, NotFound, RemoteError, UsageError
-from bitswap.multihash import IDENTITY
+from bitswap.multihash import IDENTITY, SHA2_256, multihash
 from bitswap.network.interface import Peer
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ AnyCid: TypeAlias = "CID | str | bytes"
 """What a CID may be given as."""
 
 _SHOWN = 3  # CIDs and peers that an error's sentence names; its attributes have all
+_NO_BYTES = multihash(SHA2_256, b"")
 _NAP = 1.0  # seconds after which a waiting thread looks whether it was interrupted
 
 
@@ -40,12 +41,16 @@ def to_cid(value: AnyCid) -> CID:
     raise UsageError(f"a CID is given as CID, str or bytes, not as {type(value).__name__}")
 
 
-def is_identity(cid: CID) -> bool:
-    """Whether the CID holds its own data, so that nobody need be asked for it."""
+def data_of(cid: CID) -> bytes | None:
+    """The data of a CID that gives it away, so that nobody need be asked; None for all others.
+
+    An identity CID holds its data. The block of no bytes is known too, and has to be: boxo's server takes
+    it for missing and answers DONT_HAVE.
+    """
     # Nearly every CID is settled by its first bytes: a CIDv0, or a short codec before the hash code.
-    if cid[0] == 0x12 or (cid[1] < 0x80 and cid[2] != IDENTITY):
-        return False
-    return cid.hash_code == IDENTITY
+    if (cid[0] != 0x12 and (cid[1] >= 0x80 or cid[2] == IDENTITY)) and cid.hash_code == IDENTITY:
+        return cid.digest
+    return b"" if cid.endswith(_NO_BYTES) else None
 
 
 class PeersLost(NotFound, RemoteError):
@@ -139,10 +144,11 @@ class Getter:
         inline: dict[CID, Block] = {}
         for value in cids:
             cid = to_cid(value)
-            if is_identity(cid):
-                inline[cid] = Block(cid, cid.digest)
-            else:
+            data = data_of(cid)
+            if data is None:
                 wanted.append(cid)
+            else:
+                inline[cid] = Block(cid, data)
         self._client._want(self._subscription, wanted, list(inline.values()))
 
     def take(self, timeout: float | None = None) -> list[Block]:

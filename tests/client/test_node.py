@@ -27,7 +27,7 @@ from bitswap import (
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.getter import PeersLost
 from bitswap.message import Message
-from bitswap.multihash import IDENTITY
+from bitswap.multihash import IDENTITY, SHA2_512
 from bitswap.testinstance import instances
 from bitswap.testnet import LoopbackHub
 from bitswap.testutils import cids_of, make_blocks
@@ -88,6 +88,20 @@ class TestOneBlock:
             assert list(node.get_blocks(cids_of(blocks), timeout=SECONDS)) == blocks
             assert list(node.client.get_blocks([*cids_of(blocks), blocks[0].cid])) == blocks
             assert len(node.store) == 0
+
+    def test_the_empty_block_needs_no_peer(self) -> None:
+        """boxo's server takes it for missing, so whoever asks for it there never gets it."""
+        with instances(1) as (node,):
+            blocks = [Block.of(b""), Block.of(b"", version=0, codec=0x70), Block.of(b"", codec=0x71)]
+            assert [node.get_block(block.cid, timeout=SECONDS).data for block in blocks] == [b"", b"", b""]
+            assert list(node.get_blocks(cids_of(blocks), timeout=SECONDS)) == blocks
+            assert node.wantlist() == []
+
+    def test_an_empty_block_in_the_store_is_there(self) -> None:
+        with instances(1) as (node,):
+            block = Block.of(b"", hash_code=SHA2_512)
+            node.add_block(block)
+            assert node.get_block(block.cid, timeout=SECONDS).data == b""
 
     def test_what_is_stored_is_not_asked_for(self) -> None:
         with instances(1) as (node,):
