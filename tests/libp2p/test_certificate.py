@@ -156,7 +156,7 @@ def test_damaged_certificates_prove_nothing(kind: str, data: st.DataObject) -> N
             certificate = x509.load_der_x509_certificate(bytes(der))
         except (ValueError, x509.InvalidVersion):
             return
-        # How many bits of a signature's last byte do not count can be damaged without changing what is signed.
+        # How many bits of a signature's last byte count can be damaged without any change to what it proves.
         assume(_proof(certificate) != _proof(original))
         with pytest.raises(CertificateError):
             verify_certificate(certificate)
