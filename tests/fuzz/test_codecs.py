@@ -1,12 +1,16 @@
-"""Both codecs do the same with any bytes: same verdict, same error, same contents, same bytes written."""
+"""Both codecs do the same with any bytes: same verdict, same error, same contents, same bytes written.
+
+A few hundred inputs a test by default, 60,000 in all with BITSWAP_FUZZ=long.
+"""
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bitswap import _core
@@ -18,6 +22,12 @@ pytestmark = [
     pytest.mark.skipif(len(CODECS) < 2, reason="there is only one codec to compare"),
     pytest.mark.timeout(3600),
 ]
+
+FUZZ = settings(
+    max_examples=12_000 if os.environ.get("BITSWAP_FUZZ") == "long" else 300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 Piece = st.SearchStrategy[bytes]
 
@@ -228,6 +238,7 @@ def agree(body: bytes) -> None:
         assert other == first
 
 
+@FUZZ
 @given(BODIES)
 @example(b"")
 @example(bytes.fromhex("28ffffffffffffffffff02"))  # the runtime of protobuf ignores what exceeds 64 bits
@@ -238,11 +249,13 @@ def test_messages(body: bytes) -> None:
     agree(body)
 
 
+@FUZZ
 @given(BODIES, CHANGES)
 def test_messages_with_a_few_bytes_changed(body: bytes, changes: list[tuple[str, int, bytes]]) -> None:
     agree(changed(body, changes))
 
 
+@FUZZ
 @given(st.binary(max_size=64))
 def test_any_bytes(body: bytes) -> None:
     agree(body)
@@ -292,6 +305,7 @@ def apply(codec: ModuleType, calls: list[tuple[Any, ...]]) -> list[Any]:
     return [*seen, contents(message), [frames(message, limit) for limit in (60, 200, 1000)]]
 
 
+@FUZZ
 @given(CALLS)
 def test_calls(calls: list[tuple[Any, ...]]) -> None:
     first, *others = (apply(codec, calls) for codec in CODECS.values())
@@ -336,6 +350,7 @@ def bodies(seen: list[Any]) -> list[bytes]:
     return [body for item in seen if isinstance(item, list) for body in item]
 
 
+@FUZZ
 @given(FRAMES, st.lists(st.integers(1, 40), max_size=30), st.sampled_from([0, 10, 200, 4 * 1024 * 1024]))
 def test_streams(data: bytes, sizes: list[int], limit: int) -> None:
     found = [stream(codec, data, sizes, limit) for codec in CODECS.values()]
