@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import itertools
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -107,12 +109,34 @@ def test_command_line_says_it_in_one_sentence(
         assert 0 < server.stop()["blocks_sent"] < COUNT
 
 
+def test_a_file_is_not_left_half_written(go_peer: GoPeer, security: str, tmp_path: Path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.write_bytes(random.Random(9).randbytes(COUNT * SIZE))
+    words = ("-o", out, "--store", f"lmdb:{tmp_path / 'store'}", "--security", security)
+    with go_peer.serve(security=security, file=source, chunk=SIZE, stall_after=BEFORE) as server:
+        ready = server.line()
+        get = ("get", ready["roots"][str(source)], *words)
+        with ours.start(tmp_path, *get, "--peer", ready["addrs"][0], "--timeout", PATIENCE) as getter:
+            assert server.line() == {"stalled": True}
+            server.kill()
+            assert getter.wait(PATIENCE * 2) == 1
+            told = getter.errors()
+    assert ready["peer_id"] in told
+    assert len(told.strip().splitlines()) == 1
+    assert not out.exists()
+    with go_peer.serve(security=security, file=source, chunk=SIZE) as server:
+        ours.run(*get, "--peer", server.line()["addrs"][0])
+        assert 0 < server.stop()["blocks_sent"] < COUNT
+    assert filecmp.cmp(source, out, shallow=False)
+
+
 def test_a_killed_client_is_forgotten(go_peer: GoPeer, security: str, tmp_path: Path) -> None:
     """The others are served on, and nothing of the dead one stays."""
     listing = tmp_path / "cids"
     with ours.serve_made(tmp_path, security=security, count=COUNT, size=SIZE, cids_out=listing) as server:
         address = server.line()["addrs"][0]
-        with go_peer.start_fetch(address, security=security, cids=listing) as doomed:
+        with go_peer.start_fetch(address, security=security, cids=listing, announce=True) as doomed:
+            assert doomed.line() == {"began": True}
             doomed.kill()
         report = go_peer.fetch(address, security=security, cids=listing, discard=True)
         assert (report["blocks"], report["missing"]) == (COUNT, 0)

@@ -30,6 +30,7 @@ type fetchFlags struct {
 	batch    int
 	parallel int
 	discard  bool
+	announce bool
 	timeout  time.Duration
 }
 
@@ -45,6 +46,7 @@ func parseFetch(args []string) (fetchFlags, error) {
 	flags.IntVar(&f.batch, "batch", 0, "blocks a GetBlocks call (0: all in one)")
 	flags.IntVar(&f.parallel, "parallel", 0, "GetBlock calls at a time, in place of GetBlocks")
 	flags.BoolVar(&f.discard, "discard", false, "drop blocks once they are verified")
+	flags.BoolVar(&f.announce, "announce", false, "with --cids: say {\"began\": true} when the first block has come")
 	flags.DurationVar(&f.timeout, "timeout", time.Minute, "give up after this long")
 	_ = flags.Parse(args)
 	if f.peer == "" || (f.root == "") == (f.cids == "") {
@@ -59,6 +61,7 @@ func parseFetch(args []string) (fetchFlags, error) {
 // tally is what came: every block that Bitswap hands out was hashed when its message was read.
 type tally struct {
 	mutex     sync.Mutex
+	announce  bool
 	wanted    map[cid.Cid]bool
 	blocks    int
 	bytes     int64
@@ -72,6 +75,9 @@ func (t *tally) add(block blocks.Block) error {
 		return fmt.Errorf("%s was not asked for, or came twice", block.Cid())
 	}
 	delete(t.wanted, block.Cid())
+	if t.announce && t.blocks == 0 {
+		report(map[string]any{"began": true})
+	}
 	t.blocks++
 	t.bytes += int64(len(block.RawData()))
 	return nil
@@ -149,7 +155,7 @@ func fetchBlocks(ctx context.Context, settings fetchFlags, ex exchange.SessionEx
 	if err != nil {
 		return map[string]any{}, err
 	}
-	seen := &tally{wanted: make(map[cid.Cid]bool, len(keys))}
+	seen := &tally{wanted: make(map[cid.Cid]bool, len(keys)), announce: settings.announce}
 	for _, key := range keys {
 		seen.wanted[key] = true
 	}
