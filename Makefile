@@ -9,7 +9,7 @@ BUILT := $(VENV)/.built-$(if $(filter 1,$(BITSWAP_PURE)),pure,compiled)
 SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd)
 FILE ?=
 
-.PHONY: build demo test lint types interop fuzz bench clean
+.PHONY: build demo test lint types interop fuzz bench bench-check bench-vs-boxo clean
 
 build: $(BUILT)
 
@@ -45,7 +45,13 @@ fuzz: build
 	BITSWAP_FUZZ=long $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 bench: build
-	$(BIN)/python -m pytest benchmarks $(ARGS)
+	$(BIN)/python -m pytest benchmarks --benchmark-quiet $(ARGS)
+
+bench-check: build
+	$(BIN)/python -m benchmarks.check $(ARGS)
+
+bench-vs-boxo: build
+	$(BIN)/python -m benchmarks.versus_boxo $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info src/bitswap/_core/*.c src/bitswap/_core/*.so .cache

@@ -1,0 +1,78 @@
+"""Inputs that are the same on every run, in every implementation, and in `go/inputs.go`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+
+from bitswap._core import implementations
+from bitswap.block import Block
+from bitswap.cid import CID
+from bitswap.message import Message, WantType
+
+KIB = 1024
+_PREFIX = b"\x01\x55\x12\x20"  # CIDv1, raw, sha2-256, 32 bytes
+
+
+@cache
+def cids(count: int) -> tuple[CID, ...]:
+    """CID i names the hash of i as eight bytes, little-endian."""
+    hashes = (hashlib.sha256(i.to_bytes(8, "little")).digest() for i in range(count))
+    return tuple(CID.from_trusted(_PREFIX + digest) for digest in hashes)
+
+
+@cache
+def blocks(count: int, size: int) -> tuple[Block, ...]:
+    """Blocks of `size` bytes that begin with their number and are zero after it."""
+    return tuple(Block.of(i.to_bytes(8, "little") + bytes(size - 8)) for i in range(count))
+
+
+def spread(i: int) -> int:
+    """A priority for want i, in no order."""
+    return i * 2654435761 % 2**31
+
+
+def wants_frame(wanted: Sequence[CID], *, have: bool = False, send_dont_have: bool = True) -> bytes:
+    """Wants with falling priorities, in a frame."""
+    message = Message()
+    kind = WantType.HAVE if have else WantType.BLOCK
+    for i, cid in enumerate(wanted):
+        message.add_entry(cid, len(wanted) - i, kind, send_dont_have)
+    return message.to_frame()
+
+
+def spread_frame(wanted: Sequence[CID], first: int) -> bytes:
+    """Want-haves whose priorities are in no order; `first` is the number of the first one."""
+    message = Message()
+    for i, cid in enumerate(wanted, first):
+        message.add_entry(cid, spread(i), WantType.HAVE, True)
+    return message.to_frame()
+
+
+def cancels_frame(wanted: Sequence[CID]) -> bytes:
+    message = Message()
+    for cid in wanted:
+        message.cancel(cid)
+    return message.to_frame()
+
+
+def presences_frame(told: Sequence[CID]) -> bytes:
+    """HAVE and DONT_HAVE by turns."""
+    message = Message()
+    for i, cid in enumerate(told):
+        message.add_presence(cid, i % 2)
+    return message.to_frame()
+
+
+def blocks_frame(sent: Sequence[Block]) -> bytes:
+    message = Message()
+    for block in sent:
+        message.add_block(block)
+    return message.to_frame()
+
+
+def body(frame: bytes) -> bytes:
+    """What a frame holds."""
+    (content,) = implementations()["py"].FrameReader().feed(frame)
+    return bytes(content)

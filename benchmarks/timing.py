@@ -1,0 +1,55 @@
+"""Time an operation: the best of some samples, for what disturbs a sample only adds to it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from time import perf_counter_ns, process_time_ns
+
+from benchmarks.operation import Operation
+
+CLOCKS: dict[str, Callable[[], int]] = {"wall": perf_counter_ns, "cpu": process_time_ns}
+"""Nanoseconds since some moment; "cpu" is the processor time of all threads."""
+SAMPLE_NS = 20_000_000
+"""A sample of an operation that repeats takes at least this long."""
+SAMPLES = 2
+"""Samples at least."""
+MOST = 50
+"""Samples at most."""
+BUDGET_NS = 300_000_000
+"""Further samples are taken while this is not used up, preparation included."""
+
+
+def sample(operation: Operation, clock: Callable[[], int] = perf_counter_ns) -> float:
+    """Nanoseconds an item in one sample.
+
+    The garbage collector has cleaned up before, and stays on as it is in a running node.
+    """
+    state = operation.prepare()
+    try:
+        if operation.repeats:
+            operation.run(state)
+        gc.collect()
+        items = 0
+        began = clock()
+        while True:
+            items += operation.run(state)
+            took = clock() - began
+            if took >= SAMPLE_NS or not operation.repeats:
+                return took / items
+    finally:
+        operation.finish(state)
+
+
+def measure(operation: Operation, clock: Callable[[], int] = perf_counter_ns) -> float:
+    """Nanoseconds an item in the best sample."""
+    return min(run_samples(lambda: sample(operation, clock)))
+
+
+def run_samples(take: Callable[[], float]) -> list[float]:
+    """SAMPLES samples, and more while there is time."""
+    taken: list[float] = []
+    ends = perf_counter_ns() + BUDGET_NS
+    while len(taken) < SAMPLES or (perf_counter_ns() < ends and len(taken) < MOST):
+        taken.append(take())
+    return taken
