@@ -17,16 +17,14 @@ def extensions() -> list[Extension]:
         return []
     from Cython.Build import cythonize
 
-    required = os.environ.get("BITSWAP_REQUIRE_EXT") == "1"
-    modules = [
-        Extension(
-            f"bitswap._core.{path.stem}",
-            [path.as_posix()],
-            optional=not required,
-        )
-        for path in sorted(CORE.glob("*.pyx"))
-    ]
-    return cythonize(modules, compiler_directives={"language_level": "3"})
+    modules = cythonize(
+        [Extension(f"bitswap._core.{path.stem}", [path.as_posix()]) for path in sorted(CORE.glob("*.pyx"))],
+        compiler_directives={"language_level": "3"},
+    )
+    for module in modules:
+        # Set here, because cythonize makes new objects that do not have it.
+        module.optional = os.environ.get("BITSWAP_REQUIRE_EXT") != "1"
+    return modules
 
 
 setup(ext_modules=extensions())

@@ -19,13 +19,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_RESULTS] = {}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # pytest-benchmark before 5.3.1 reads a private name that pytest 9.2 no longer has.
-    for item in items:
-        if not hasattr(item, "_nodeid"):
-            vars(item)["_nodeid"] = item.nodeid
-
-
 @pytest.fixture
 def per_item(benchmark: Any, pytestconfig: pytest.Config) -> Runner:
     """Runs an operation and notes its nanoseconds an item in the best round, in `extra_info` too."""
