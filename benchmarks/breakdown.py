@@ -69,7 +69,7 @@ class Profiled:
             profiles.append(profile)
             profile.runcall(plain, thread)
 
-        threading.Thread.run = run  # type: ignore[method-assign]
+        threading.Thread.run = run  # type: ignore[method-assign, assignment]
         self._own = cProfile.Profile()
         profiles.append(self._own)
         self._own.enable()

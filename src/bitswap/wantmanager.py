@@ -50,7 +50,9 @@ class WantManager:
         """`peer` is gone: what it was asked for goes to others, or fails with this reason."""
         if self._peers.disconnected(peer) is not None:
             self._unwanted.pop(peer, None)
-            text = f"connection lost: {reason}" if reason else "connection closed"
+            text = str(reason or "connection closed")
+            if not text.startswith("connection "):
+                text = f"connection lost: {text}"
             self._sessions.peer_disconnected(peer, text, now)
 
     def set_have_support(self, peer: Peer, supports_have: bool) -> None:
