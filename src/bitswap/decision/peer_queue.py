@@ -36,7 +36,7 @@ class PeerQueue:
     def push(self, tasks: Iterable[Task], limit: int) -> int:
         """Queue or merge; returns how many were dropped because `limit` CIDs are queued already.
 
-        What says nothing new beside an answer under way is not queued (server.md 3.12, boxo `HasNewInfo`).
+        What says nothing new beside an answer under way is not queued (boxo `HasNewInfo`).
         """
         dropped = 0
         pending, active = self.pending, self.active
