@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bitswap.block import Block
 from bitswap.message import Message
 from bitswap.options import ServerOptions
 
@@ -275,3 +276,13 @@ def test_statistics_count_what_was_sent() -> None:
     node.engine.envelope_sent(begun[0], node.now)
     stat = node.engine.stat
     assert (stat.active_tasks, stat.blocks_sent, stat.data_sent, stat.messages_sent) == (0, 3, 3, 1)
+
+
+@pytest.mark.parametrize("replace_size", [0, 1])
+def test_with_no_replace_size_a_block_first_asked_for_by_have_weighs_nothing(replace_size: int) -> None:
+    node = Node(ServerOptions(want_have_replace_size=replace_size, target_message_size=10))
+    node.store.update({cid(name): Block(cid(name), bytes(20)) for name in "ab"})
+    node.want("A", haves="a")
+    node.want("A", blocks="ab")
+    answers = [(answer.blocks, answer.pending_bytes) for answer in node.drain()]
+    assert answers == ([("ab", 0)] if replace_size == 0 else [("a", 20), ("b", 0)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -17,7 +18,6 @@ from tests.vectors.explained import reason
 Record = dict[str, Any]
 
 KINDS = ("wire", "encode", "cid", "unixfs", "engine")
-LATER = {"engine": "scripts for the decision engine cannot be replayed yet"}
 
 
 class BadFile(Exception):
@@ -61,10 +61,13 @@ def run(kind: str, path: Path, out: TextIO) -> int:
     """Check one file, write a line per difference and the count; returns how many are not explained."""
     module = load(kind)
     names = implementations(module)
-    count = differences = explained = 0
+    count = differences = 0
+    explained: Counter[str] = Counter()
+    touched: Counter[str] = Counter()
     for record in records(path):
         count += 1
-        title = record.get("name") or f"record {count}"
+        title = _title(record) or f"record {count}"
+        causes: set[str] = set()
         for name in names:
             try:
                 found = module.check(record, name)
@@ -72,18 +75,27 @@ def run(kind: str, path: Path, out: TextIO) -> int:
                 raise BadFile(f"{path}: {title} is no {kind} record: {error!r}") from error
             except Exception as error:
                 found = [f"raised {error!r}"]
-            for what in found:
-                why = reason(kind, record, what)
+            reasons = [reason(kind, record, what) for what in found]
+            causes.update(why for why in reasons if why is not None)
+            for what, why in zip(found, reasons, strict=True):
                 if why is None:
                     differences += 1
                     print(f"{path.name}: {title}: {name}: {what}", file=out)
                 else:
-                    explained += 1
+                    explained[why] += 1
                     print(f"{path.name}: {title}: {name}: {what} (explained: {why})", file=out)
-    aside = f", {explained} explained" if explained else ""
+        touched.update(causes)
+    for why, number in explained.items():
+        print(f"{path.name}: explained: {why}: {number} in {touched[why]} records", file=out)
+    aside = f", {explained.total()} explained" if explained else ""
     over = f"{len(names)} implementation{'s' if len(names) > 1 else ''}"
     print(f"{path.name}: {count} records, {over}, {differences} differences{aside}", file=out)
     return differences
+
+
+def _title(record: Record) -> str | None:
+    script = record.get("script")
+    return record.get("name") or (script.get("name") if isinstance(script, dict) else None)
 
 
 def unhex(text: object) -> bytes:

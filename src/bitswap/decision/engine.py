@@ -243,7 +243,10 @@ class Engine:
                 size = None
             wants.append(Want(cid, priority, want_type, asked, size is not None))
             if size is not None:
-                tasks.append(Task(cid, priority, size, want_type == BLOCK or size <= replaced, asked))
+                if replaced < 0 and want_type != BLOCK:
+                    tasks.append(Task.unsized(cid, priority, size, asked))
+                else:
+                    tasks.append(Task(cid, priority, size, want_type == BLOCK or size <= replaced, asked))
             elif asked and tells:
                 tasks.append(Task(cid, priority, None, want_type == BLOCK, True))
         refused, evicted = self._ledger.add(peer, wants, self._share())

@@ -63,6 +63,7 @@ class Task:
         "send_dont_have",
         "seq",
         "size",
+        "sized",
         "want_block",
         "work",
     )
@@ -74,6 +75,7 @@ class Task:
         self.priority = priority
         self.have = size is not None
         self.size = size or 0
+        self.sized = True  # False: as a block it weighs nothing, see `unsized`
         self.want_block = want_block
         self.send_dont_have = send_dont_have
         self.work = self.size if want_block and size is not None else presence_size(cid)
@@ -82,6 +84,17 @@ class Task:
         self.live = False  # queued; an entry of the heap whose task is not live is skipped
         self.cancelled = False  # the peer withdrew it while it was under way
         self.repeated = False  # asked for, or notified, again while it was under way
+
+    @classmethod
+    def unsized(cls, cid: CID, priority: int, size: int, send_dont_have: bool) -> Task:
+        """A HAVE found by asking for presence alone; if it becomes a block its bytes are not counted.
+
+        So boxo does with no WantHaveReplaceSize, and thus fills its messages and counts pendingBytes. `size`
+        still keeps what is taken at once below the largest frame.
+        """
+        task = cls(cid, priority, size, False, send_dont_have)
+        task.sized = False
+        return task
 
     @property
     def is_block(self) -> bool:
@@ -106,13 +119,17 @@ class Task:
         if new.have and not self.have:
             self.have = True
             self.size = new.size
+            self.sized = new.sized
         self.want_block = self.want_block or new.want_block
         self.priority = max(self.priority, new.priority)
         self.weigh()
 
     def weigh(self) -> None:
         """Set `work`: bytes of the block or presence. Not while it is under way, where it is booked."""
-        self.work = self.size if self.have and self.want_block else presence_size(self.cid)
+        if self.have and self.want_block:
+            self.work = self.size if self.sized else 0
+        else:
+            self.work = presence_size(self.cid)
 
     def vanish(self) -> None:
         """The block turned out not to be there. If it comes while this is under way, that is news."""
