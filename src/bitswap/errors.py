@@ -36,8 +36,8 @@ class HashMismatch(RemoteError, ValueError):
     """Data that does not hash to its CID."""
 
 
-class NotFound(BitswapError, KeyError):
-    """Blocks that could not be had.
+class Incomplete(BitswapError):
+    """Not all blocks could be had; what came before was handed out and kept.
 
     `missing` holds the CIDs (as text), `reasons` says for each peer why not ("answered DONT_HAVE").
     """
@@ -53,23 +53,16 @@ class NotFound(BitswapError, KeyError):
         self.missing = tuple(str(cid) for cid in missing)
         self.reasons = dict(reasons or {})
 
+
+class NotFound(Incomplete, KeyError):
+    """Nobody who was asked has it."""
+
     # KeyError shows the repr of its argument; people want the sentence.
     __str__ = Exception.__str__
 
 
-class Timeout(BitswapError, TimeoutError):
-    """Time ran out; `missing` and `reasons` as in NotFound say what was still waited for, and at whom."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        missing: Iterable[object] = (),
-        reasons: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.missing = tuple(str(cid) for cid in missing)
-        self.reasons = dict(reasons or {})
+class Timeout(Incomplete, TimeoutError):
+    """Time ran out; of blocks, `missing` and `reasons` say which were still waited for, and at whom."""
 
 
 class Closed(BitswapError, RuntimeError):

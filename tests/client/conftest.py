@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from bitswap import Bitswap
 from bitswap.block import Block
 from bitswap.cid import CID
+from bitswap.testinstance import instances
 from bitswap.testutils import make_blocks
 
 
@@ -17,3 +21,9 @@ def blocks() -> list[Block]:
 @pytest.fixture
 def cids(blocks: list[Block]) -> list[CID]:
     return [block.cid for block in blocks]
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Bitswap, Bitswap]]:
+    with instances(2) as nodes:
+        yield nodes[0], nodes[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -486,16 +487,10 @@ def test_random_trees_are_read_whole(
     tree: Any, seed: int, order: str, chunk: int, links: int, blocks: int, size: int, version: int,
     fanout: int, lookahead: int, cache: int,
 ) -> None:  # fmt: skip
-    store, root = put(
-        tree,
-        ImportOptions(
-            cid_version=version,
-            chunk_size=chunk,
-            max_links=links,
-            sharding="always" if fanout else "auto",
-            fanout=fanout or 256,
-        ),
-    )
+    options = ImportOptions(cid_version=version, chunk_size=chunk, max_links=links)
+    if fanout:
+        options = replace(options, sharding="always", fanout=fanout)
+    store, root = put(tree, options)
     bounds = DagOptions(window_blocks=blocks, window_bytes=size, node_lookahead=lookahead, cache_bytes=cache)
     source = ScriptedSource(store, orders(seed)[order])
     assert summary(read_tree(source, root, bounds)) == list(expected(tree, sharded=fanout))

@@ -6,6 +6,7 @@ agrees to or says "na". The machines here take bytes and give bytes; they serve 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 
 from bitswap.errors import RemoteError, UsageError
@@ -23,7 +24,7 @@ class NegotiationError(RemoteError):
     """No protocol in common, or bytes that are not multistream-select."""
 
 
-class Negotiator:
+class Negotiator(ABC):
     """What both sides share: feed `receive`, send `data_to_send`, until `selected` is set.
 
     `selected` is the agreed protocol, None until then. `leftover` holds the bytes that came after the
@@ -65,8 +66,9 @@ class Negotiator:
         out, self._out = self._out, b""
         return out
 
+    @abstractmethod
     def _line(self, line: str) -> None:
-        raise NotImplementedError
+        """Take one line in."""
 
 
 class Initiator(Negotiator):

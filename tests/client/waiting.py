@@ -1,0 +1,13 @@
+"""Waiting for what another node does, without a clock."""
+
+from __future__ import annotations
+
+import threading
+
+from bitswap import CID, Bitswap
+
+
+def asked(node: Bitswap, peer: str, cid: CID) -> None:
+    """Wait until `node` knows that `peer` wants `cid`."""
+    while cid not in node.wantlist_for_peer(peer):
+        threading.Event().wait(0.001)
