@@ -91,9 +91,10 @@ def test_a_second_get_fetches_nothing(tree: Path, tmp_path: Path) -> None:
     assert first["blocks"] > 0
     assert second["blocks"] == 0
     assert fingerprint(tmp_path / "two") == fingerprint(tree)
-    # What the store holds needs no peer at all.
-    bitswap("get", ready["roots"][str(tree)], "--store", store, "-o", tmp_path / "three")
-    assert fingerprint(tmp_path / "three") == fingerprint(tree)
+    # What the store holds needs no peer at all: neither one that is gone, nor any.
+    bitswap(*words, "-o", tmp_path / "three")
+    bitswap("get", ready["roots"][str(tree)], "--store", store, "-o", tmp_path / "four")
+    assert fingerprint(tmp_path / "three") == fingerprint(tmp_path / "four") == fingerprint(tree)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals to send")

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 from bitswap.cli.console import Progress, emit, rate_text, say, size_text
 from bitswap.cli.node import connect_peers, opened_node, opened_store
 from bitswap.dag import Exported, Resolved, StoreGetter, export, export_stream, parse_path, resolve
+from bitswap.errors import NotFound
 
 if TYPE_CHECKING:
+    from bitswap.blockstore import Blockstore
     from bitswap.dag import BlockSource
 
 Told = Callable[[int, "int | None"], None]
@@ -28,11 +30,16 @@ def run(args: argparse.Namespace) -> int:
     parse_path(args.path)  # a bad path is told before anything is opened
     with opened_store(args) as store, Progress("fetching", quiet=args.quiet) as progress:
         if not args.peer:
-            started = time.monotonic()
-            written, target = _write(args, StoreGetter(store), _told(progress))
-            return _tell(args, written, target, time.monotonic() - started, blocks=0, duplicates=0)
+            return _from_store(args, store, progress)
         with opened_node(args, store) as node:
-            peers = connect_peers(node, args.peer, args.timeout)
+            try:
+                peers = connect_peers(node, args.peer, args.timeout)
+            except NotFound as unreachable:
+                # What the store has in full needs nobody.
+                try:
+                    return _from_store(args, store, progress)
+                except NotFound:
+                    raise unreachable from None
             started = time.monotonic()
             with node.new_session(peers=peers, broadcast=False) as session:
 
@@ -47,12 +54,14 @@ def run(args: argparse.Namespace) -> int:
     return _tell(args, written, target, seconds, blocks=stats.blocks, duplicates=stats.duplicates)
 
 
-def _told(progress: Progress) -> Told:
+def _from_store(args: argparse.Namespace, store: Blockstore, progress: Progress) -> int:
     def told(done: int, total: int | None) -> None:
         progress.total = total or 0
         progress.update(done)
 
-    return told
+    started = time.monotonic()
+    written, target = _write(args, StoreGetter(store), told)
+    return _tell(args, written, target, time.monotonic() - started, blocks=0, duplicates=0)
 
 
 def _write(args: argparse.Namespace, source: BlockSource, told: Told) -> tuple[Exported, str]:
@@ -64,7 +73,7 @@ def _write(args: argparse.Namespace, source: BlockSource, told: Told) -> tuple[E
 
 
 def _target(output: str | None, found: Resolved) -> Path:
-    """Where to write: OUT, or below OUT when that is a directory that exists, as `cp` does."""
+    """Where to write: OUT itself, or under its own name below OUT when that ends in a slash or is a dot."""
     name = found.name or str(found.cid)
     if output is None:
         return Path(name)
