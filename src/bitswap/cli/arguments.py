@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+LOOPBACK = "127.0.0.1"
+
 Commands = Any  # argparse's sub-parser action has no public name
 
 
@@ -22,7 +24,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"bitswap {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_demo, _add, _serve, _get, _block, _blocks):
+    for add in (_demo, _add, _serve, _get, _block, _blocks, _queries, _check):
         add(commands, common)
     return parser.parse_args(argv)
 
@@ -56,6 +58,31 @@ def seconds(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a time in seconds above zero")
     return number
+
+
+def endpoint(text: str) -> tuple[str, int]:
+    """HOST:PORT, [IPV6]:PORT or :PORT for this machine alone."""
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        colon = ""
+    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return host or LOOPBACK, int(port)
+
+
+def endpoint_text(host: str, port: int) -> str:
+    """What `endpoint` reads: an IPv6 address stands in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def other_endpoint(text: str) -> tuple[str, int]:
+    """As `endpoint`, of a server that is there already, so not on port 0."""
+    host, port = endpoint(text)
+    if not port:
+        raise argparse.ArgumentTypeError("port 0 stands for any port; the node's first line names its own")
+    return host, port
 
 
 def _store(parser: argparse.ArgumentParser) -> None:
@@ -157,6 +184,12 @@ def _serve(commands: Commands, common: argparse.ArgumentParser) -> None:
     _hidden(parser)
     _store(parser)
     _network(parser)
+    parser.add_argument(
+        "--admin",
+        metavar="HOST:PORT",
+        type=endpoint,
+        help="answer `bitswap stat`, `wantlist` and `ledger` there (:PORT: this machine only; port 0: any)",
+    )
     parser.set_defaults(run=_run("serve"))
 
 
@@ -219,3 +252,39 @@ def _blocks(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     _fetching(get)
     get.set_defaults(run=_run("blocks", "get"))
+
+
+def _queries(commands: Commands, common: argparse.ArgumentParser) -> None:
+    for name, words in (
+        ("stat", "what a running node counted"),
+        ("wantlist", "what a running node waits for, or a peer from it"),
+        ("ledger", "what a running node exchanged with a peer"),
+    ):
+        parser = commands.add_parser(name, parents=[common], help=words)
+        parser.add_argument(
+            "--admin",
+            metavar="HOST:PORT",
+            type=other_endpoint,
+            required=True,
+            help="the node, as `bitswap serve --admin` was told",
+        )
+        if name != "stat":
+            parser.add_argument("--peer", metavar="ID", required=name == "ledger", help="a peer id")
+        parser.set_defaults(run=_run("ask", name))
+
+
+def _check(commands: Commands, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "check", parents=[common], help="ask a peer whether it has a block, without fetching it"
+    )
+    parser.add_argument("cid", metavar="CID")
+    parser.add_argument("address", metavar="MULTIADDR")
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=seconds,
+        default=10.0,
+        help="seconds to connect, and again to wait for the answer (default: 10)",
+    )
+    _network(parser)
+    parser.set_defaults(run=_run("check"))

@@ -7,12 +7,16 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from bitswap.cli.add import add_paths
+from bitswap.cli.admin import answering, stat_record
 from bitswap.cli.console import emit, say, size_text
 from bitswap.cli.node import opened_node, opened_store
+
+if TYPE_CHECKING:
+    from bitswap import Bitswap
 
 LISTEN = "/ip4/127.0.0.1/tcp/0"
 """Nothing is offered to the world unless --listen says so."""
@@ -23,27 +27,45 @@ WAKE_SECONDS = 1.0
 def run(args: argparse.Namespace) -> int:
     """Add the paths, listen, print where, and serve.
 
-    The first line of standard output is {"peer_id", "addrs", "roots"}; statistics come at the end: as JSON
-    with --json, in words on standard error without.
+    The first line of standard output is {"peer_id", "addrs", "roots"}, with --admin also {"admin"}, where it
+    answers. Statistics come at the end: as JSON with --json, in words on standard error without.
     """
     with _stop_signals() as stop, opened_store(args) as store:
         roots = {path: str(added.cid) for path, added in add_paths(args, store)}
         with opened_node(args, store, args.listen or [LISTEN], serve=True) as node:
-            network = node.network
-            emit({"peer_id": network.self_id, "addrs": list(network.addrs), "roots": roots})
-            if not args.json:
-                for address in network.addrs:
-                    say(f"listening on {address}")
-                for path, cid in roots.items():
-                    say(f"serving {path} as {cid}")
-            while not stop.wait(WAKE_SECONDS):
-                pass
+            with _administered(node, args.admin) as admin:
+                _tell(args, node, roots, admin)
+                while not stop.wait(WAKE_SECONDS):
+                    pass
             stat = node.stat()
     if args.json:
-        emit({"stat": asdict(stat)})
+        emit({"stat": stat_record(stat)})
     else:
         say(f"served {stat.blocks_sent} blocks, {size_text(stat.data_sent)}")
     return 0
+
+
+def _tell(args: argparse.Namespace, node: Bitswap, roots: dict[str, str], admin: str | None) -> None:
+    network = node.network
+    record = {"peer_id": network.self_id, "addrs": list(network.addrs), "roots": roots}
+    emit(record if admin is None else {**record, "admin": admin})
+    if args.json:
+        return
+    for address in network.addrs:
+        say(f"listening on {address}")
+    for path, cid in roots.items():
+        say(f"serving {path} as {cid}")
+    if admin is not None:
+        say(f"answering questions at {admin}")
+
+
+@contextmanager
+def _administered(node: Bitswap, endpoint: tuple[str, int] | None) -> Iterator[str | None]:
+    if endpoint is None:
+        yield None
+    else:
+        with answering(node, endpoint) as admin:
+            yield admin
 
 
 @contextmanager
