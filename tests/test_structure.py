@@ -54,6 +54,7 @@ LAYERS = (
     ("wantmanager",),
     ("client", "server", "getter", "storedgetter", "testnet", "dag"),
     ("bitswap",),
+    ("aio",),
     ("cli",),
 )
 """Rooms from the ground up: none imports what stands above it."""

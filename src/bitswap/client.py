@@ -11,14 +11,14 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.clientsession import ClientSession, Explanation, PeerStat, SessionStat, named_peers
 from bitswap.clock import Clock, SystemClock
 from bitswap.errors import Closed, NotFound, Timeout
-from bitswap.getter import AnyCid, Fetcher, Getter, PeersLost, describe, to_cid
+from bitswap.getter import AnyCid, Fetcher, Getter, PeersLost, Waiter, describe, to_cid
 from bitswap.network.interface import WANTS, Network, Peer
 from bitswap.options import ClientOptions
 from bitswap.wantmanager import WantManager
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
     from bitswap.tracer import Tracer
 
 _log = logging.getLogger(__name__)
+_W = TypeVar("_W", bound=Waiter)
 
 
 class _Work(NamedTuple):
     """What is left to do after the lock was released."""
 
     messages: list[Outgoing]
-    waiters: list[threading.Lock]
+    waiters: list[Waiter]
 
 
 class Client(Fetcher):
@@ -233,8 +234,10 @@ class Client(Fetcher):
             work = self._work(now)
         self._do(work)
 
-    def _take(self, subscription: Subscription, getter: Getter) -> tuple[list[Block], threading.Lock | None]:
-        """The blocks that have come, or a lock that is released once something has."""
+    def _take(
+        self, subscription: Subscription, getter: Getter, make_waiter: Callable[[], _W]
+    ) -> tuple[list[Block], _W | None]:
+        """The blocks that have come, or a waiter that is released once something has."""
         waiter = None
         with self._lock:
             self._check_open(subscription)
@@ -244,9 +247,9 @@ class Client(Fetcher):
             if not blocks:
                 self._check_missing(subscription)
                 if subscription.outstanding and not getter._interrupted:
-                    waiter = threading.Lock()
-                    waiter.acquire()
-                    getter._waiters.append(waiter)
+                    waiter = make_waiter()
+                    if waiter not in getter._waiters:
+                        getter._waiters.append(waiter)
                 getter._interrupted = False
         self._do(work)
         return blocks, waiter
@@ -271,9 +274,7 @@ class Client(Fetcher):
             raise PeersLost(text, missing=missing, reasons=reasons, peer=gone)
         raise NotFound(text, missing=missing, reasons=reasons)
 
-    def _timed_out(
-        self, subscription: Subscription, limit: float | None, getter: Getter, waiter: threading.Lock
-    ) -> Timeout:
+    def _timed_out(self, subscription: Subscription, limit: float, getter: Getter, waiter: Waiter) -> Timeout:
         with self._lock:
             if waiter in getter._waiters:
                 getter._waiters.remove(waiter)
@@ -351,8 +352,8 @@ class Client(Fetcher):
                 self._timer.notify()
         return _Work(messages, self._woken())
 
-    def _woken(self) -> list[threading.Lock]:
-        waiters: list[threading.Lock] = []
+    def _woken(self) -> list[Waiter]:
+        waiters: list[Waiter] = []
         for subscription in self._machine.woken():
             getter = cast("Getter", subscription.owner)
             waiters += getter._waiters

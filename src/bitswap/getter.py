@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bitswap.block import Block
 from bitswap.cid import CID
-from bitswap.errors import InvalidCid, NotFound, RemoteError, UsageError
+from bitswap.errors import InvalidCid, NotFound, RemoteError, Timeout, UsageError
 from bitswap.multihash import IDENTITY, SHA2_256, multihash
 from bitswap.network.interface import Peer
 
@@ -113,6 +113,13 @@ class BlockGetter(Protocol):
     ) -> None: ...
 
 
+class Waiter(Protocol):
+    """Whoever waits for something to come for a getter: a locked lock, or what tells an event loop."""
+
+    def release(self) -> None:
+        """Something came, or will not; called from any thread, must neither wait nor raise."""
+
+
 class Getter:
     """A request of one session: CIDs in, blocks out as they come (contract: `BlockGetter`).
 
@@ -127,7 +134,7 @@ class Getter:
         self._subscription = subscription
         self._timeout = timeout
         self._alone = alone
-        self._waiters: list[threading.Lock] = []
+        self._waiters: list[Waiter] = []
         self._interrupted = False
         subscription.owner = self
 
@@ -155,12 +162,21 @@ class Getter:
         limit = self._timeout if timeout is None else timeout
         deadline = None if limit is None else time.monotonic() + limit
         while True:
-            blocks, waiter = self._client._take(self._subscription, self)
+            blocks, waiter = self._client._take(self._subscription, self, _held_lock)
             if waiter is None:
                 return blocks
             while not waiter.acquire(timeout=_nap(deadline)):
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise self._client._timed_out(self._subscription, limit, self, waiter)
+                    raise self.timed_out(limit or 0.0, waiter)
+
+    def try_take(self, waiter: Waiter) -> list[Block] | None:
+        """`take` without waiting; None when nothing has come: `waiter` is released once something has."""
+        blocks, waiting = self._client._take(self._subscription, self, lambda: waiter)
+        return blocks if waiting is None else None
+
+    def timed_out(self, limit: float, waiter: Waiter) -> Timeout:
+        """The error of whoever waited `limit` seconds for `waiter`, which will not be released any more."""
+        return self._client._timed_out(self._subscription, limit, self, waiter)
 
     def interrupt(self) -> None:
         """Let a `take` that waits, or the next that would, return nothing: its caller looks elsewhere."""
@@ -188,6 +204,12 @@ class Getter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _held_lock() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
 
 
 def _nap(deadline: float | None) -> float:
@@ -220,7 +242,7 @@ class Fetcher(ABC):
         yielded: InvalidCid; NotFound (with what is missing, and why for each peer) once nothing else is
         outstanding; Timeout; Closed.
         """
-        source: Iterator[AnyCid] = iter(_unique(cids))
+        source: Iterator[AnyCid] = iter(unique(cids))
         with self.getter(timeout) as getter:
             more = True
             while True:
@@ -235,7 +257,7 @@ class Fetcher(ABC):
                 yield from blocks
 
 
-def _unique(cids: Iterable[AnyCid]) -> Iterable[AnyCid]:
+def unique(cids: Iterable[AnyCid]) -> Iterable[AnyCid]:
     """Without repetitions, where the whole is there to be looked at."""
     if isinstance(cids, (str, bytes)):
         raise UsageError("get_blocks takes several CIDs; for one there is get_block")

@@ -177,6 +177,10 @@ class ClientOptions:
     """Peers that a session keeps statistics of, those that left included."""
     max_remembered: int = 4096
     """Received CIDs that are remembered because others may still send them: how duplicates are told."""
+    aio_threads: int = 4
+    """Threads in which an asyncio node uses its store; waiting for peers takes none (our choice)."""
+    aio_dials: int = 32
+    """Dials that an asyncio node has under way, a thread each; further ones wait (our choice)."""
 
     def __post_init__(self) -> None:
         positive = [name for name, value in vars(self).items() if not isinstance(value, bool)]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from bitswap.block import Block
 from bitswap.cid import CID
-from bitswap.getter import AnyCid, Getter, to_cid
+from bitswap.getter import AnyCid, Getter, Waiter, to_cid
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from bitswap.blockstore.interface import Blockstore
+    from bitswap.errors import Timeout
     from bitswap.options import ClientOptions
 
 
@@ -71,11 +72,24 @@ class StoredGetter:
             self._remote.interrupt()
 
     def take(self, timeout: float | None = None) -> list[Block]:
+        return self._take(lambda: self._remote.take(timeout)) or []
+
+    def try_take(self, waiter: Waiter) -> list[Block] | None:
+        """`take` that waits for the store only; see `Getter.try_take`."""
+        return self._take(lambda: self._remote.try_take(waiter))
+
+    def timed_out(self, limit: float, waiter: Waiter) -> Timeout:
+        """The error of whoever waited `limit` seconds for the network; see `Getter.timed_out`."""
+        return self._remote.timed_out(limit, waiter)
+
+    def _take(self, from_network: Callable[[], list[Block] | None]) -> list[Block] | None:
         while True:
             with self._lock:
                 self._look_up()
                 blocks = self._read()
-            fetched = self._remote.poll() if blocks else self._remote.take(timeout)
+            fetched = self._remote.poll() if blocks else from_network()
+            if fetched is None:
+                return None
             if fetched:
                 self._node.keep(fetched)
             if blocks or fetched or not self.outstanding:
@@ -93,6 +107,10 @@ class StoredGetter:
         with self._lock:
             self._wanted.clear()
             self._local.clear()
+        self._remote.close()
+
+    def abandon(self) -> None:
+        """`close` by one who will not look again, without waiting for a look-up that is under way."""
         self._remote.close()
 
     def _look_up(self) -> None:

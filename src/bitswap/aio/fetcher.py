@@ -1,0 +1,71 @@
+"""`get_block` and `get_blocks` for coroutines, of nodes and of sessions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from contextlib import closing
+from typing import TypeAlias
+
+from bitswap.aio.request import Request
+from bitswap.aio.source import source_of
+from bitswap.block import Block
+from bitswap.getter import AnyCid
+from bitswap.options import ClientOptions
+
+AnyCids: TypeAlias = "Iterable[AnyCid] | AsyncIterable[AnyCid]"
+"""What several CIDs may be given as."""
+
+
+class Fetcher(ABC):
+    """Nodes and sessions: whatever can make a request."""
+
+    @abstractmethod
+    def _request(self, timeout: float | None) -> Request:
+        """A new request; raises Closed."""
+
+    @property
+    @abstractmethod
+    def _options(self) -> ClientOptions: ...
+
+    async def get_block(self, cid: AnyCid, timeout: float | None = None) -> Block:
+        """One block, from the store or from peers. A cancelled call wants nothing any more.
+
+        Raises InvalidCid; Timeout after `timeout` seconds (None: waits for ever); NotFound where only named
+        peers are asked and none has it; Closed.
+        """
+        with closing(self._request(timeout)) as request:
+            blocks = await request.step([cid])
+            while not blocks:
+                await request.wait()
+                blocks = await request.step()
+            return blocks[0]
+
+    async def get_blocks(self, cids: AnyCids, timeout: float | None = None) -> AsyncGenerator[Block, None]:
+        """Many blocks; yields them as they come, each once. Closing the iterator cancels the rest.
+
+        `cids` is read in the event loop as far as the window allows, so it may be endless, and an
+        asynchronous one may depend on the blocks that have come. Nothing is asked before the first block is
+        awaited. A loop that is left early cancels the rest with the event loop's next turns; `aclose`, or
+        `contextlib.aclosing`, before it returns. Repeated CIDs, `timeout` and errors are as in
+        `bitswap.Bitswap.get_blocks`; the time in which nothing is outstanding, because an asynchronous `cids`
+        has nothing to ask for, does not count.
+        """
+        with closing(self._request(timeout)) as request:
+            source = source_of(cids, request.wake, self._options.lookup_slice)
+            try:
+                while True:
+                    blocks = await request.step(source.take(request.room))
+                    if blocks is None:
+                        await request.wait()
+                    elif blocks:
+                        for block in blocks:
+                            yield block
+                    elif not source.more:
+                        return
+                    elif not source.ready:
+                        await request.wake.wait()
+            finally:
+                # Before the source, which may take its time.
+                request.close()
+                await source.close()

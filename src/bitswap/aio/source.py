@@ -1,0 +1,111 @@
+"""The CIDs of a request, read as far as its window allows: from any iterable, plain or asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, Iterable, Iterator
+from itertools import islice
+from typing import Protocol
+
+from bitswap.aio.request import Wake
+from bitswap.getter import AnyCid, unique
+
+
+class Source(Protocol):
+    """Where CIDs come from."""
+
+    @property
+    def more(self) -> bool:
+        """Whether there may be more, or an error to tell."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` would not come back with empty hands though there is more."""
+
+    def take(self, room: int) -> list[AnyCid]:
+        """The next ones, at most `room`; raises what the iterable raised, as soon as it did."""
+
+    async def close(self) -> None:
+        """Read no further."""
+
+
+class PlainSource:
+    """An iterable, read in the event loop by whoever takes from it."""
+
+    def __init__(self, cids: Iterable[AnyCid]) -> None:
+        self._cids: Iterator[AnyCid] = iter(unique(cids))
+        self.more = True
+
+    @property
+    def ready(self) -> bool:
+        return self.more
+
+    def take(self, room: int) -> list[AnyCid]:
+        if not self.more or not room:
+            return []
+        part = list(islice(self._cids, room))
+        self.more = len(part) == room
+        return part
+
+    async def close(self) -> None:
+        self.more = False
+
+
+class AsyncSource:
+    """An asynchronous iterable, read ahead by a task: blocks that have come do not wait for the next CID.
+
+    `wake` is set whenever something was read; at most `ahead` CIDs wait to be taken.
+    """
+
+    def __init__(self, cids: AsyncIterable[AnyCid], wake: Wake, ahead: int) -> None:
+        self._cids = cids
+        self._wake = wake
+        self._ahead = ahead
+        self._read: deque[AnyCid] = deque()
+        self._room = asyncio.Event()
+        self._ended = False
+        self._error: BaseException | None = None
+        self._task = asyncio.create_task(self._run(), name="bitswap-aio-source")
+
+    @property
+    def more(self) -> bool:
+        return bool(self._read) or not self._ended or self._error is not None
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._read) or self._ended
+
+    def take(self, room: int) -> list[AnyCid]:
+        if self._error is not None:
+            # What was read before it is lost, as it is with a plain iterable that fails within a slice.
+            raise self._error
+        part = [self._read.popleft() for _ in range(min(room, len(self._read)))]
+        if len(self._read) < self._ahead:
+            self._room.set()
+        return part
+
+    async def _run(self) -> None:
+        try:
+            async for cid in self._cids:
+                self._read.append(cid)
+                self._wake.set()
+                while len(self._read) >= self._ahead:
+                    self._room.clear()
+                    await self._room.wait()
+        except BaseException as error:
+            self._error = error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._ended = True
+            self._wake.set()
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+
+def source_of(cids: Iterable[AnyCid] | AsyncIterable[AnyCid], wake: Wake, ahead: int) -> Source:
+    """Raises UsageError for a single CID."""
+    return AsyncSource(cids, wake, ahead) if isinstance(cids, AsyncIterable) else PlainSource(cids)
