@@ -164,8 +164,7 @@ class TestOneBlock:
             with LoopbackHub() as hub:
                 async with aio.Bitswap(hub.network("ours"), store) as node:
                     task = asyncio.create_task(node.get_block(make_blocks(1)[0].cid))
-                    while not store.asked.is_set():
-                        await asyncio.sleep(0.001)
+                    assert await asyncio.to_thread(store.asked.wait, SECONDS)
                     task.cancel()
                     with pytest.raises(asyncio.CancelledError):
                         await task

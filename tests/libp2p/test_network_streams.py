@@ -30,9 +30,16 @@ from tests.libp2p.nodes import (
     send,
     still_works,
 )
-from tests.libp2p.puppet import WAIT, Tape, line
+from tests.libp2p.puppet import WAIT, Puppet, Tape, line
 
 pytestmark = pytest.mark.timeout(60)
+
+
+def known_puppet(node: Node, make_puppet: MakePuppet) -> Puppet:
+    """A puppet that `node` has been told is connected."""
+    puppet = make_puppet(node[0].addrs[0])
+    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    return puppet
 
 
 @pytest.mark.parametrize("protocol", [BITSWAP, *OLDER])
@@ -96,8 +103,7 @@ def test_a_stream_without_a_protocol_is_reset_in_time(make_node: MakeNode, make_
 
 def test_answers_on_the_asking_stream_are_taken(friends: tuple[Node, Node], make_puppet: MakePuppet) -> None:
     node, _ = friends
-    puppet = make_puppet(node[0].addrs[0])
-    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    puppet = known_puppet(node, make_puppet)
     done = Done()
     node[0].send(puppet.peer_id, message_of(b"asks"), WANTS, done)
     tape = accept(puppet, BITSWAP)
@@ -112,8 +118,7 @@ def test_a_bad_answer_on_the_asking_stream_costs_that_stream(
     friends: tuple[Node, Node], make_puppet: MakePuppet
 ) -> None:
     node, _ = friends
-    puppet = make_puppet(node[0].addrs[0])
-    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    puppet = known_puppet(node, make_puppet)
     done, again = Done(), Done()
     node[0].send(puppet.peer_id, message_of(b"asks"), WANTS, done)
     tape = accept(puppet, BITSWAP)
@@ -132,8 +137,7 @@ def test_a_stream_that_the_peer_resets_is_reopened_once_for_the_message_in_hand(
     friends: tuple[Node, Node], make_puppet: MakePuppet
 ) -> None:
     node, _ = friends
-    puppet = make_puppet(node[0].addrs[0])
-    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    puppet = known_puppet(node, make_puppet)
     message = message_of(os.urandom(3 * MIB))
     done = Done()
     node[0].send(puppet.peer_id, message, ANSWERS, done)
@@ -154,8 +158,7 @@ def test_a_stream_that_is_reset_twice_fails_the_send(
     friends: tuple[Node, Node], make_puppet: MakePuppet
 ) -> None:
     node, _ = friends
-    puppet = make_puppet(node[0].addrs[0])
-    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    puppet = known_puppet(node, make_puppet)
     done = Done()
     node[0].send(puppet.peer_id, message_of(os.urandom(3 * MIB)), ANSWERS, done)
     for _ in range(2):
@@ -172,8 +175,7 @@ def test_a_peer_that_ends_our_stream_gets_the_next_message_on_a_new_one(
     friends: tuple[Node, Node], make_puppet: MakePuppet
 ) -> None:
     node, _ = friends
-    puppet = make_puppet(node[0].addrs[0])
-    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    puppet = known_puppet(node, make_puppet)
     done, again = Done(), Done()
     node[0].send(puppet.peer_id, message_of(b"one"), WANTS, done)
     first = accept(puppet, BITSWAP)
@@ -192,8 +194,7 @@ def test_a_peer_that_agrees_on_nothing_fails_the_send_in_time(
     make_node: MakeNode, make_puppet: MakePuppet
 ) -> None:
     node = make_node(options=NetworkOptions(stream_timeout=0.05))
-    puppet = make_puppet(node[0].addrs[0])
-    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    puppet = known_puppet(node, make_puppet)
     assert isinstance(send(node[0], puppet.peer_id, message_of(b"x")), Timeout)
     assert node[0].is_connected(puppet.peer_id)
 
@@ -202,8 +203,7 @@ def test_a_peer_that_refuses_all_protocols_is_asked_for_each(
     friends: tuple[Node, Node], make_puppet: MakePuppet
 ) -> None:
     node, _ = friends
-    puppet = make_puppet(node[0].addrs[0])
-    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    puppet = known_puppet(node, make_puppet)
     done = Done()
     node[0].send(puppet.peer_id, message_of(b"x"), WANTS, done)
     proposal = line(HEADER) + line(BITSWAP)
@@ -249,8 +249,7 @@ def test_a_peer_that_takes_nothing_fails_the_send_in_time(
 ) -> None:
     options = NetworkOptions(write_timeout_min=0.05, write_timeout_max=0.1)
     node = make_node(options=options)
-    puppet = make_puppet(node[0].addrs[0])
-    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    puppet = known_puppet(node, make_puppet)
     done = Done()
     node[0].send(puppet.peer_id, message_of(os.urandom(2 * MIB)), ANSWERS, done)
     tape = accept(puppet, BITSWAP)
@@ -282,8 +281,7 @@ def test_ping_streams_echo_and_are_bounded(friends: tuple[Node, Node], make_pupp
 
 def test_a_wrong_echo_is_an_error(friends: tuple[Node, Node], make_puppet: MakePuppet) -> None:
     node, _ = friends
-    puppet = make_puppet(node[0].addrs[0])
-    node[1].wait(lambda: puppet.peer_id in node[1].connected)
+    puppet = known_puppet(node, make_puppet)
     failures: list[BaseException | None] = []
     remote = node[0]._swarm.peers[puppet.peer_id]
     done = Done()
