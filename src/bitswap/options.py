@@ -79,6 +79,9 @@ class ServerOptions:
     """Messages of one peer that wait to be handled; then its streams are paused."""
     max_inbound_bytes: int = 64 * MIB
     """Bytes of waiting messages of all peers; above it whoever sends more is paused."""
+    max_known_blocks: int = 0
+    """Blocks whose sizes are kept in memory, so that wants for them do not ask the store (about 60 B each
+    compiled). Blocks removed from the store must then be told to `blocks_removed`. 0 = always ask."""
 
     def __post_init__(self) -> None:
         for name in (
@@ -91,7 +94,7 @@ class ServerOptions:
             "max_inbound_bytes",
         ):
             _require(getattr(self, name) >= 1, f"{name} must be at least 1")
-        for name in ("max_outstanding_bytes", "max_cid_size", "want_have_replace_size"):
+        for name in ("max_outstanding_bytes", "max_cid_size", "want_have_replace_size", "max_known_blocks"):
             _require(getattr(self, name) >= 0, f"{name} must not be negative")
         for name in ("starvation_timeout", "retry_delay"):
             _require(getattr(self, name) > 0, f"{name} must be positive")
