@@ -1,7 +1,7 @@
 """What both implementations of the decision core must do (boxo `decision/engine.go`, go-peertaskqueue).
 
-`decision.core` is the reference in Python, `_core.decision_c` its compiled twin: same answers in the same order,
-same counts, same exceptions with the same text. Every test runs over both.
+`decision.core` is the reference in Python, `_core.decision_c` its compiled twin: same answers in the same
+order, same counts, same exceptions with the same text. Every test runs over both.
 
 A core holds who wants what (the peer ledger), what each peer is owed (the request queue), who comes next (the
 scheduler) and what is under way (envelopes). It knows nothing of accounts and scores, which `Engine` adds.
@@ -42,7 +42,7 @@ class Envelope(Protocol):
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes still queued for the peer once this is sent, at most 2**31 - 1 (the message's pendingBytes)."""
+        """Bytes still queued for the peer once this is sent, at most 2**31 - 1 (pendingBytes)."""
 
     @property
     def block_count(self) -> int:
@@ -71,9 +71,9 @@ class CoreCounts(NamedTuple):
 class DecisionCore(Protocol):
     """Wants in, envelopes out; a machine: no thread, lock, clock or I/O.
 
-    Peers exist from their first message until `peer_disconnected`. Within a peer answers leave by priority, then
-    by age. An envelope that was taken before its peer disconnected is stale: `fill` gives None, nothing is put
-    back, but until it ends it counts against `envelopes_per_peer` of a peer that comes back under that name.
+    Peers exist from their first message until `peer_disconnected`. Within a peer answers leave by priority,
+    then by age. An envelope that was taken before its peer disconnected is stale: `fill` gives None, nothing is
+    put back, but until it ends it counts against `envelopes_per_peer` of a peer that comes back by that name.
     """
 
     def __init__(self, options: ServerOptions, salt: int = 0, envelopes_per_peer: int = 1) -> None:
@@ -162,7 +162,7 @@ class DecisionCore(Protocol):
 
 
 class Task(NamedTuple):
-    """One answer to be queued in a `RequestQueue`: a block, a HAVE, or a DONT_HAVE (go-peertaskqueue `Task`)."""
+    """An answer to be queued in a `RequestQueue`: block, HAVE or DONT_HAVE (go-peertaskqueue `Task`)."""
 
     cid: CID
     priority: int
@@ -214,9 +214,9 @@ class QueueStat(NamedTuple):
 class RequestQueue(Protocol):
     """A queue of answers for many peers, for use without the rest (go-peertaskqueue `PeerTaskQueue`).
 
-    A peer exists from its first push until it has nothing queued nor under way, or until `clear`. Who is next:
-    starved before others, then fewer CIDs under way, then more queued (counted up to 16), then served longest
-    ago, then a salted hash. A peer that is frozen, or at `max_active` bytes, is passed over.
+    A peer exists from its first push until it has nothing queued nor under way, or until `clear`. Who is
+    next: starved before others, then fewer CIDs under way, then more queued (counted up to 16), then served
+    longest ago, then a salted hash. A peer that is frozen, or at `max_active` bytes, is passed over.
     """
 
     def __init__(
@@ -233,11 +233,11 @@ class RequestQueue(Protocol):
     ) -> None:
         """`max_active`: bytes under way to a peer at which it gets no more, 0 = no limit.
 
-        `merging` says what becomes of an answer for a CID that is queued or under way already: "bitswap" (boxo's
-        task merger), "first" (the first one stays; go-peertaskqueue's default), "replace" (the newer one
-        takes its place, and is queued although another is under way). `freezing`: a peer that something is
-        removed from is frozen until it thaws. Hooks are called after the queue has changed; `peer_removed` not
-        after `clear`. UsageError for a `merging` that does not exist.
+        `merging` says what becomes of an answer for a CID that is queued or under way already: "bitswap"
+        (boxo's task merger), "first" (the first one stays; go-peertaskqueue's default), "replace" (the newer
+        one takes its place, and is queued although another is under way). `freezing`: a peer that something
+        is removed from is frozen until it thaws. Hooks are called after the queue has changed;
+        `peer_removed` not after `clear`. UsageError for a `merging` that does not exist.
         """
 
     def push(self, peer: str, tasks: Sequence[Task], now: float, limit: int | None = None) -> int:
@@ -254,7 +254,7 @@ class RequestQueue(Protocol):
         """The batch was not sent: queue it again, in its old place, with its newer versions merged in."""
 
     def remove(self, peer: str, cids: Sequence[CID], now: float) -> int:
-        """Forget queued answers; those under way are not put back if they fail. Returns how many were queued."""
+        """Forget queued answers; those under way are not put back if they fail. Returns how many went."""
 
     def clear(self, peer: str) -> None:
         """Forget the peer and all it was owed."""
