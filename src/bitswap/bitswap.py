@@ -14,11 +14,13 @@ from bitswap.clientsession import ClientSession, Explanation, SessionStat
 from bitswap.decision.score_ledger import Receipt
 from bitswap.errors import BitswapError, NotFound
 from bitswap.getter import AnyCid, Fetcher, to_cid
+from bitswap.metrics.interface import ObservedNetwork
 from bitswap.network.interface import Network, Peer
 from bitswap.options import Options
 from bitswap.server import Server
 from bitswap.stat import Stat
 from bitswap.storedgetter import StoredGetter
+from bitswap.tracer import SentOnly, tell
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from bitswap.blockstore.interface import Blockstore
     from bitswap.clock import Clock
     from bitswap.message import Message
+    from bitswap.metrics import Metrics
     from bitswap.tracer import Tracer
 
 
@@ -34,7 +37,7 @@ class Bitswap(Fetcher):
 
     What is in the store is not asked for, and what was fetched is put there. The network is closed with the
     node; the store is flushed, and stays the caller's. Every method is safe from any thread. `tracer` sees
-    every message.
+    every message; `metrics` (`bitswap.metrics`) counts and measures, in the network too if that can.
     """
 
     def __init__(
@@ -45,16 +48,26 @@ class Bitswap(Fetcher):
         *,
         clock: Clock | None = None,
         tracer: Tracer | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.network = network
         self.store = store
         self.options = options or Options()
+        self._tracer = tracer
+        sent = None if tracer is None else SentOnly(tracer)
+        if metrics is not None and isinstance(network, ObservedNetwork):
+            network.observe(metrics)
         self.client = Client(
-            network, self.options.client, clock=clock, tracer=tracer, have_many=store.has_many
+            network,
+            self.options.client,
+            clock=clock,
+            tracer=sent,
+            have_many=store.has_many,
+            metrics=metrics,
         )
         self.server: Server | None = None
         if self.options.server.enabled:
-            self.server = Server(network, store, self.options.server, clock=clock, tracer=tracer)
+            self.server = Server(network, store, self.options.server, clock=clock, tracer=sent)
         self._generation = 0
         try:
             network.start(self)
@@ -174,6 +187,8 @@ class Bitswap(Fetcher):
             self.server.peer_disconnected(peer, reason)
 
     def message_received(self, peer: Peer, message: Message) -> None:
+        if self._tracer is not None:
+            tell("tracer", self._tracer.message_received, peer, message)
         wanted = self.client.receive(peer, message)
         if self.server is not None:
             if wanted:

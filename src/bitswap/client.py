@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from bitswap.block import Block
 from bitswap.cid import CID
@@ -21,6 +21,7 @@ from bitswap.errors import Closed, NotFound, Timeout
 from bitswap.getter import AnyCid, Fetcher, Getter, PeersLost, Waiter, describe, to_cid
 from bitswap.network.interface import WANTS, Network, Peer
 from bitswap.options import ClientOptions
+from bitswap.tracer import tell
 from bitswap.wantmanager import WantManager
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 
     from bitswap.message import Message
     from bitswap.messagequeue import MessageQueue
+    from bitswap.metrics.interface import ClientGauges, Metrics
     from bitswap.notifications import Subscription
     from bitswap.peermanager import Outgoing
     from bitswap.session import Session
+    from bitswap.sessionmanager import Received
     from bitswap.stat import ClientStat
     from bitswap.tracer import Tracer
 
@@ -61,18 +64,21 @@ class Client(Fetcher):
         clock: Clock | None = None,
         tracer: Tracer | None = None,
         have_many: Callable[[Sequence[CID]], Sequence[bool]] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.network = network
         self.options = options or ClientOptions()
         self._clock = clock or SystemClock()
         self._tracer = tracer
         self._have_many = have_many
+        self._metrics = metrics
         self._machine = WantManager(self.options)
         self._lock = threading.Lock()
         self._timer = threading.Condition(self._lock)
         self._timer_at = inf
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._unwatch = None if metrics is None else metrics.watch_client(self.gauges)
 
     # -- fetching
 
@@ -131,17 +137,27 @@ class Client(Fetcher):
     def receive(self, peer: Peer, message: Message) -> list[Block]:
         """Take in a message and return those of its blocks that somebody had asked for."""
         if self._tracer is not None:
-            self._trace(self._tracer.message_received, peer, message)
+            tell("tracer", self._tracer.message_received, peer, message)
         with self._lock:
             if self._closed:
                 return []
             now = self._clock.now()
             received = self._machine.message_received(peer, message, now)
             work = self._work(now)
+        if self._metrics is not None:
+            self._measure(self._metrics, received)
         self._do(work)
         if received.unwanted and self._have_many is not None:
             self._count_known(received.unwanted, self._have_many)
         return received.wanted
+
+    def _measure(self, metrics: Metrics, received: Received) -> None:
+        """Before anybody is woken, so that whoever got a block finds it counted."""
+        sizes = [len(block.data) for part in received for block in part]
+        if sizes:
+            tell("metrics", metrics.blocks_received, sizes)
+        if received.duplicates:
+            tell("metrics", metrics.duplicates_received, [len(block.data) for block in received.duplicates])
 
     def receive_error(self, peer: Peer, error: BaseException) -> None:
         _log.debug("%s broke the protocol: %s", peer, error)
@@ -154,14 +170,22 @@ class Client(Fetcher):
         except Exception:
             _log.exception("cannot tell which blocks came twice")
             return
+        twice = [block for block, has in zip(blocks, known, strict=True) if has]
         with self._lock:
-            self._machine.count_duplicates([block for block, has in zip(blocks, known, strict=True) if has])
+            self._machine.count_duplicates(twice)
+        if twice and self._metrics is not None:
+            tell("metrics", self._metrics.duplicates_received, [len(block.data) for block in twice])
 
     # -- reading
 
     def stat(self) -> ClientStat:
         with self._lock:
             return self._machine.stat()
+
+    def gauges(self) -> ClientGauges:
+        """What is charted of this half at the moment."""
+        with self._lock:
+            return self._machine.gauges()
 
     def wantlist(self) -> list[CID]:
         """Every CID that is waited for."""
@@ -202,6 +226,8 @@ class Client(Fetcher):
                 self._timer.notify_all()
         if first:
             self._do(work)
+            if self._unwatch is not None:
+                tell("metrics", self._unwatch)
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
@@ -366,7 +392,7 @@ class Client(Fetcher):
             waiter.release()
         for peer, message, queue in work.messages:
             if self._tracer is not None:
-                self._trace(self._tracer.message_sent, peer, message)
+                tell("tracer", self._tracer.message_sent, peer, message)
             done = partial(self._send_done, queue)
             try:
                 self.network.send(peer, message, WANTS, done)
@@ -407,9 +433,3 @@ class Client(Fetcher):
                 self._machine.on_deadline(now)
                 work = self._work(now)
             self._do(work)
-
-    def _trace(self, tell: Callable[[Peer, Any], None], peer: Peer, message: Message) -> None:
-        try:
-            tell(peer, message)
-        except Exception:
-            _log.exception("the tracer failed")

@@ -43,6 +43,8 @@ class SessionManager:
         # Received CIDs that others were asked for too, and whose they were.
         self._remembered: OrderedDict[CID, tuple[Session, ...]] = OrderedDict()
         self._made = 0
+        self.haves = 0
+        """HAVEs received for blocks that were waited for."""
         self._woken: dict[Subscription, None] = {}
 
     # -- sessions and requests
@@ -203,6 +205,7 @@ class SessionManager:
         waiting = self._waiting
         haves = [cid for cid in haves if cid in waiting]
         dont_haves = [cid for cid in dont_haves if cid in waiting]
+        self.haves += len(haves)
         self._presence.received(peer, haves, dont_haves)
         sessions: dict[Session, tuple[dict[CID, None], dict[CID, None]]] = {}
         for place, cids in enumerate((haves, dont_haves)):
@@ -278,3 +281,8 @@ class SessionManager:
     def wanted(self) -> list[CID]:
         """Every CID that some request waits for."""
         return list(self._waiting)
+
+    @property
+    def wanted_count(self) -> int:
+        """How many those are."""
+        return len(self._waiting)

@@ -12,6 +12,7 @@ from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
 from bitswap.message import Message
 from bitswap.messagequeue import MessageQueue
+from bitswap.metrics.interface import ClientGauges
 from bitswap.network.interface import Peer
 from bitswap.notifications import Subscription
 from bitswap.options import ClientOptions
@@ -189,6 +190,16 @@ class WantManager:
     def asked_of(self, cid: CID) -> dict[Peer, str]:
         """Which peers were asked for `cid`, and what became of that."""
         return self._peers.asked_of(cid)
+
+    def gauges(self) -> ClientGauges:
+        return ClientGauges(
+            wantlist_total=self._sessions.wanted_count,
+            want_blocks_total=self._peers.blocks_asked(),
+            blocks_received=self._blocks,
+            haves_received=self._sessions.haves,
+            wanthaves_broadcast=self._peers.wanthaves_broadcast,
+            bcast_skips_total=self._peers.broadcast_skips,
+        )
 
     def stat(self) -> ClientStat:
         return ClientStat(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bitswap.clock import Clock
     from bitswap.decision.score_ledger import Receipt
     from bitswap.getter import AnyCid
+    from bitswap.metrics import Metrics
     from bitswap.stat import Stat
     from bitswap.tracer import Tracer
 
@@ -46,12 +47,14 @@ class Bitswap(Fetcher):
         *,
         clock: Clock | None = None,
         tracer: Tracer | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.network = network
         self.store = store
         self.options = options or Options()
         self._clock = clock
         self._tracer = tracer
+        self._metrics = metrics
         self._threads = Threads(self.options.client)
         self._running: threaded.Bitswap | None = None
         self._starting = False
@@ -75,7 +78,12 @@ class Bitswap(Fetcher):
 
     def _make(self) -> None:
         self._running = threaded.Bitswap(
-            self.network, self.store, self.options, clock=self._clock, tracer=self._tracer
+            self.network,
+            self.store,
+            self.options,
+            clock=self._clock,
+            tracer=self._tracer,
+            metrics=self._metrics,
         )
 
     @property

@@ -15,7 +15,7 @@ peer is taken to hold of us and never exceed `max_outstanding_wants`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from bitswap.cid import CID
@@ -51,6 +51,7 @@ class MessageQueue:
         self._answered: dict[CID, None] = {}
         self._answered_due = 0.0
         self._under_way: tuple[dict[CID, _Entry], list[CID]] | None = None
+        self._broadcast = 0  # of what is under way
         self.last_block: float | None = None
         """When the last block came that was asked for."""
         self._last_answer = 0.0
@@ -208,7 +209,7 @@ class MessageQueue:
         wants = self._take(room)
         if size + len(wants) * 64 > self._options.max_message_bytes:
             wants = self._fit(wants, self._options.max_message_bytes - size)
-        self._add_wants(message, wants, now)
+        self._broadcast = self._add_wants(message, wants, now)
         self._under_way = (wants, cancels)
         return message
 
@@ -237,8 +238,10 @@ class MessageQueue:
         self._pending = {cid: entry for cid, entry in wants.items() if cid not in fitting} | self._pending
         return fitting
 
-    def _add_wants(self, message: Message, wants: dict[CID, _Entry], now: float) -> None:
+    def _add_wants(self, message: Message, wants: dict[CID, _Entry], now: float) -> int:
+        """Returns how many of them are want-haves of a broadcast."""
         live, haves, parked = self._live_blocks, self._live_haves, self._parked
+        broadcast = 0
         for cid, (priority, want_type, dont_have) in wants.items():
             message.add_entry(cid, priority, want_type, dont_have)
             if parked:
@@ -247,11 +250,15 @@ class MessageQueue:
                 live[cid] = now
             else:
                 haves[cid] = now
+                if not dont_have:
+                    broadcast += 1
+        return broadcast
 
-    def message_sent(self, now: float) -> None:
-        """The message left; the next one may be built."""
+    def message_sent(self, now: float) -> int:
+        """The message left; the next one may be built. Returns how many want-haves of a broadcast it had."""
         self._under_way = None
         self._failures = 0
+        return self._broadcast
 
     def message_failed(self, now: float) -> bool:
         """The message was not sent: its wants and cancels go out again, after a pause.
@@ -360,6 +367,11 @@ class MessageQueue:
         return expired
 
     # -- reading
+
+    @property
+    def blocks_asked(self) -> Mapping[CID, float]:
+        """The blocks that the peer was asked for and has not sent, and when; not to be changed."""
+        return self._live_blocks
 
     def cids(self) -> Iterable[CID]:
         """Everything that is asked or about to be asked of the peer."""

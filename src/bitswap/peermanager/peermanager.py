@@ -37,6 +37,10 @@ class PeerManager:
         self._asked: dict[CID, tuple[MessageQueue, ...]] = {}
         self._alone: dict[Peer, tuple[MessageQueue, ...]] = {}
         self._touched: dict[Peer, MessageQueue] = {}
+        self.wanthaves_broadcast = 0
+        """Want-haves of broadcasts in messages that were sent."""
+        self.broadcast_skips = 0
+        """Peers that broadcasts left out."""
 
     # -- connections
 
@@ -162,6 +166,10 @@ class PeerManager:
         """Every CID that somebody was asked for."""
         return list(self._asked)
 
+    def blocks_asked(self) -> int:
+        """How many CIDs there are whose block somebody was asked for and has not sent."""
+        return len(set().union(*[queue.blocks_asked for queue in self._queues.values()]))
+
     def asked_of(self, cid: CID) -> dict[Peer, str]:
         """Who was asked for `cid`, and what became of that, in words."""
         found = {queue.peer: queue.state(cid) for queue in self._asked.get(cid, ())}
@@ -188,7 +196,7 @@ class PeerManager:
         return messages
 
     def message_sent(self, queue: MessageQueue, now: float) -> None:
-        queue.message_sent(now)
+        self.wanthaves_broadcast += queue.message_sent(now)
         self.touch(queue)
 
     def message_failed(self, queue: MessageQueue, now: float) -> bool:

@@ -68,6 +68,7 @@ class Session:
         # Wants that all connected peers were asked about.
         self._sought: dict[CID, Want] = {}
         self._pause = options.retry_delay
+        self._left_out = False  # in this round others were not asked, and that is counted
         for peer in self.peers.named or ():
             if peer in peers:
                 self.peers.add(peer)
@@ -311,6 +312,9 @@ class Session:
             self._sought.update((want.cid, want) for want in sought)
             for peer in outside if sought else ():
                 self._network.want_haves(peer, asks(sought), dont_have=False)
+        elif not self._left_out:
+            self._left_out = True
+            self._network.broadcast_skips += max(len(self._network) - len(self.peers), 0)
         self._deadlines.at(self, now + self._pause)
 
     def _join_untried(self, outside: Sequence[Peer]) -> bool:
@@ -335,6 +339,7 @@ class Session:
             want.probed = False
             self._presence.forget_denials(want.cid)
         self._pause = min(self._pause * 2.0, self._options.max_retry_delay)
+        self._left_out = False
         self._sought.clear()
         wants.reconsider(wants.stuck.values())
         self._ask(now)

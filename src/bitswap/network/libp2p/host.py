@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from bitswap.errors import BitswapError, Closed, RemoteError, Timeout, UsageError
 from bitswap.message import Message
-from bitswap.network.interface import Receiver, SendDone
+from bitswap.metrics.interface import NetworkMetrics
+from bitswap.metrics.sends import wants_timed
+from bitswap.network.interface import WANTS, Receiver, SendDone
 from bitswap.network.libp2p.identify import (
     IDENTIFY_ID,
     IDENTIFY_PUSH_ID,
@@ -31,6 +33,7 @@ from bitswap.network.libp2p.remote import RemotePeer
 from bitswap.network.libp2p.timers import Timer
 from bitswap.network.libp2p.yamux_stream import StreamHandler, YamuxStream
 from bitswap.options import NetworkOptions
+from bitswap.tracer import tell
 
 _log = logging.getLogger("bitswap.network")
 
@@ -55,6 +58,7 @@ class Host:
         protocols: Sequence[str],
         receiver: Receiver,
         options: NetworkOptions,
+        metrics: NetworkMetrics | None = None,
     ) -> None:
         self.reactor = reactor
         self.options = options
@@ -64,6 +68,7 @@ class Host:
         self.listen_addrs: tuple[bytes, ...] = ()
         self._identity = identity
         self._receiver = receiver
+        self._metrics = metrics
         self._served = (*self.protocols, IDENTIFY_ID, IDENTIFY_PUSH_ID, PING_ID)
         self._pings: dict[str, int] = {}
         self._known: OrderedDict[str, tuple[Multiaddr, ...]] = OrderedDict()
@@ -257,6 +262,8 @@ class Host:
         if remote is None:
             self.call_done(done, RemoteError("the peer is not connected"))
             return
+        if self._metrics is not None and lane == WANTS:
+            done = wants_timed(self._metrics, message, self.reactor.now, done)
         found = remote.lanes.get(lane)
         if found is None:
             found = remote.lanes[lane] = Lane(self, remote)
@@ -274,6 +281,8 @@ class Host:
         self.stat.messages_received += 1
         self.stat.bytes_received += message.body_size
         link.last_message = self.reactor.now()
+        if self._metrics is not None:
+            tell("metrics", self._metrics.message_received, message.body_size)
         try:
             self._receiver.message_received(remote.id, message)
         except Exception:

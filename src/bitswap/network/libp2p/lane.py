@@ -61,6 +61,11 @@ class Lane:
         self._watch: Timer | None = None
         self._taken = 0
 
+    @property
+    def busy(self) -> bool:
+        """Whether a message is being sent."""
+        return self._done is not None
+
     def send(self, message: Message, done: SendDone) -> None:
         """Send `message`; `done` is called once, also when this fails at once."""
         if self._done is not None:
@@ -232,6 +237,8 @@ class Lane:
 
 class _LaneReader(MessageReader):
     """Owner of an agreed stream of ours. Answers that come on it are read too: py-libp2p sends them there."""
+
+    inbound = False
 
     def __init__(self, lane: Lane, remote: RemotePeer, link: Link, stream: YamuxStream) -> None:
         super().__init__(lane.owner, remote, link, stream)

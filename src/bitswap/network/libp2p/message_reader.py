@@ -32,6 +32,9 @@ class Deliverer(Protocol):
 class MessageReader:
     """Owner of a Bitswap stream's receiving side; reads many messages until the peer ends it."""
 
+    inbound = True
+    """Whether the peer opened the stream."""
+
     def __init__(self, deliverer: Deliverer, remote: RemotePeer, link: Link, stream: YamuxStream) -> None:
         self._deliverer = deliverer
         self._remote = remote

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from bitswap.errors import BitswapError, Closed, RemoteError, Timeout, UsageError
 from bitswap.message import PROTOCOLS, Message, supports_have
+from bitswap.metrics.interface import Metrics, NetworkGauges, NetworkMetrics, Stop
 from bitswap.network.interface import WANTS, Peer, Receiver, SendDone
 from bitswap.network.libp2p.connection import security_ids
 from bitswap.network.libp2p.descriptors import raise_descriptor_limit
@@ -23,6 +24,7 @@ from bitswap.network.libp2p.reactor import Reactor
 from bitswap.network.libp2p.resolver import Resolver
 from bitswap.network.libp2p.swarm import Swarm
 from bitswap.options import NetworkOptions
+from bitswap.tracer import tell
 
 _T = TypeVar("_T")
 
@@ -31,6 +33,8 @@ _SPARE_DESCRIPTORS = 64
 _GRACE = 5.0
 """Seconds a waiting caller gives the reactor beyond the deadline that the reactor keeps itself."""
 _CLOSE_POLL = 0.005
+_SCOPE = "exchange_bitswap"
+"""Under which boxo exports what such a network measures."""
 
 
 class Libp2pNetwork:
@@ -68,6 +72,8 @@ class Libp2pNetwork:
         self._closing = False
         self._addrs: tuple[str, ...] = ()
         self._listeners: list[Listener] = []
+        self._metrics: NetworkMetrics | None = None
+        self._unwatch: Stop | None = None
         self._dials: dict[str, list[Future[str]]] = {}
         self._resolver: Resolver
         self._host: Host
@@ -89,6 +95,18 @@ class Libp2pNetwork:
         """Counters since the start."""
         return self._host.stat if self._reactor is not None else NetworkStat()
 
+    def observe(self, metrics: Metrics) -> None:
+        """Tell `metrics` of messages (scope "exchange_bitswap"). Raises UsageError after `start`."""
+        with self._lock:
+            if self._reactor is not None:
+                raise UsageError("the network was started already")
+            self._metrics = metrics.network(_SCOPE)
+
+    def gauges(self) -> NetworkGauges:
+        """What is charted of the network at the moment."""
+        remotes = list(self._swarm.peers.values()) if self._reactor is not None else []
+        return NetworkGauges(sum(remote.in_flight for remote in remotes))
+
     def start(self, receiver: Receiver) -> None:
         """Raises ListenError (UsageError) when an address cannot be listened on."""
         with self._lock:
@@ -100,7 +118,7 @@ class Libp2pNetwork:
             if options.raise_descriptor_limit:
                 raise_descriptor_limit(options.max_connections + _SPARE_DESCRIPTORS)
             reactor = Reactor(read_buffer=options.read_buffer)
-            self._host = Host(reactor, self._identity, self._protocols, receiver, options)
+            self._host = Host(reactor, self._identity, self._protocols, receiver, options, self._metrics)
             self._swarm = Swarm(reactor, self._identity, self._security, self._host, options)
             self._resolver = Resolver(options.max_resolvers)
             self._dialer = Dialer(reactor, self._swarm, self._resolver, options)
@@ -114,6 +132,8 @@ class Libp2pNetwork:
             self._addrs = tuple(f"{address}/p2p/{self.self_id}" for address in bound)
             self._host.listen_addrs = tuple(Multiaddr.parse(address).to_bytes() for address in bound)
             self._reactor = reactor
+            if self._metrics is not None:
+                self._unwatch = self._metrics.watch(self.gauges)
             reactor.call(self._accept)
             reactor.start()
 
@@ -132,6 +152,8 @@ class Libp2pNetwork:
                 reactor.call(self._shut)
             except Closed:
                 pass
+            if self._unwatch is not None:
+                tell("metrics", self._unwatch)
         if not reactor.on_thread:
             reactor.join()
             self._resolver.close()

@@ -38,6 +38,12 @@ class RemotePeer:
                 return link
         return None
 
+    @property
+    def in_flight(self) -> int:
+        """Messages being sent, and streams of the peer that messages are read from; from any thread."""
+        sending = sum(lane.busy for lane in list(self.lanes.values()))
+        return sending + sum(reader.inbound for reader in list(self.readers))
+
     def add_round_trip(self, seconds: float) -> None:
         """Smooth a new measurement in; the first is taken as it is."""
         if self.latency is None:
