@@ -1,4 +1,7 @@
-"""What `bitswap serve --admin` answers: questions about the running node, over HTTP with JSON, read only."""
+"""What `bitswap serve --admin` answers: questions about the running node, over HTTP, read only.
+
+Answers are JSON, but for /metrics, which Prometheus reads.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from bitswap.cli.arguments import endpoint_text
+from bitswap.cli.scrape import CONTENT_TYPE, Scrape
 from bitswap.errors import BitswapError, UsageError
 from bitswap.network.libp2p.peer_id import peer_id_from_text
 
@@ -32,18 +36,20 @@ log = logging.getLogger(__name__)
 REQUEST_SECONDS = 5.0
 """Requests are answered one after the other, so each has so long to arrive, and its answer to leave."""
 
+METRICS = "/metrics"
+
 Query = dict[str, str]
 Record = dict[str, Any]
 
 
 @contextmanager
-def answering(node: Bitswap, endpoint: tuple[str, int]) -> Iterator[str]:
+def answering(node: Bitswap, endpoint: tuple[str, int], scrape: Scrape | None = None) -> Iterator[str]:
     """Answer questions about `node` at (host, port) until the end; yields HOST:PORT as it really is.
 
     A name is listened on only where it stands for a loopback address; any other address has to be written
     out. Raises UsageError when that is not so, or nothing can be listened on there.
     """
-    server = _Server(node, endpoint)
+    server = _Server(node, endpoint, scrape)
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="bitswap-admin", daemon=True
     )
@@ -87,8 +93,9 @@ class _Server(socketserver.TCPServer):
     # On Windows the option would let two programs have the same port.
     allow_reuse_address = os.name != "nt"
 
-    def __init__(self, node: Bitswap, endpoint: tuple[str, int]) -> None:
+    def __init__(self, node: Bitswap, endpoint: tuple[str, int], scrape: Scrape | None) -> None:
         self.node = node
+        self.scrape = scrape
         self.host = endpoint[0]
         self._ending = False
         self._current: socket.socket | None = None
@@ -159,8 +166,11 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             url = urlsplit(self.path)
             answer = ANSWERS.get(url.path)
+            if answer is None and url.path == METRICS and self.server.scrape is not None:
+                self._reply_metrics(self.server.scrape)
+                return
             if answer is None:
-                self.send_error(HTTPStatus.NOT_FOUND, f"there is {', '.join(ANSWERS)}")
+                self.send_error(HTTPStatus.NOT_FOUND, f"there is {', '.join([*ANSWERS, METRICS])}")
                 return
             query = {name: values[-1] for name, values in parse_qs(url.query, max_num_fields=8).items()}
             record = answer(self.server.node, query)
@@ -193,13 +203,23 @@ class _Handler(BaseHTTPRequestHandler):
             code, message = HTTPStatus.METHOD_NOT_ALLOWED, "only GET is answered"
         self._reply(code, {"error": message or HTTPStatus(code).phrase})
 
+    def _reply_metrics(self, scrape: Scrape) -> None:
+        try:
+            body = scrape.text()
+        except UsageError as error:
+            self.send_error(HTTPStatus.NOT_FOUND, str(error))
+        else:
+            self._send(HTTPStatus.OK, CONTENT_TYPE, body)
+
     def _reply(self, code: int, record: Record) -> None:
-        body = json.dumps(record, ensure_ascii=False).encode() + b"\n"
+        self._send(code, "application/json", json.dumps(record, ensure_ascii=False).encode() + b"\n")
+
+    def _send(self, code: int, content_type: str, body: bytes) -> None:
         self.close_connection = True
         # The reader left what remained of its own time.
         self.connection.settimeout(REQUEST_SECONDS)
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
         if code == HTTPStatus.METHOD_NOT_ALLOWED:

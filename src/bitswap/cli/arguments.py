@@ -188,7 +188,8 @@ def _serve(commands: Commands, common: argparse.ArgumentParser) -> None:
         "--admin",
         metavar="HOST:PORT",
         type=endpoint,
-        help="answer `bitswap stat`, `wantlist` and `ledger` there (:PORT: this machine only; port 0: any)",
+        help="answer `bitswap stat`, `wantlist`, `ledger` and GET /metrics there "
+        "(:PORT: this machine only; port 0: any)",
     )
     parser.set_defaults(run=_run("serve"))
 

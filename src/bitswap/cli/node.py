@@ -13,6 +13,7 @@ from bitswap.errors import BitswapError, NotFound, UsageError
 if TYPE_CHECKING:
     from bitswap import Bitswap
     from bitswap.blockstore import Blockstore
+    from bitswap.metrics import Metrics
 
 
 @contextmanager
@@ -29,7 +30,12 @@ def opened_store(args: argparse.Namespace) -> Iterator[Blockstore]:
 
 @contextmanager
 def opened_node(
-    args: argparse.Namespace, store: Blockstore, listen: Sequence[str] = (), *, serve: bool = False
+    args: argparse.Namespace,
+    store: Blockstore,
+    listen: Sequence[str] = (),
+    *,
+    serve: bool = False,
+    metrics: Metrics | None = None,
 ) -> Iterator[Bitswap]:
     """A running node over `store`; a fetching node answers nobody."""
     from bitswap import Bitswap, Options
@@ -38,7 +44,7 @@ def opened_node(
 
     security = (args.security,) if args.security else ("tls", "noise")
     network = Libp2pNetwork(listen, identity=args.identity, security=security)
-    with Bitswap(network, store, Options(server=ServerOptions(enabled=serve))) as node:
+    with Bitswap(network, store, Options(server=ServerOptions(enabled=serve)), metrics=metrics) as node:
         yield node
 
 

@@ -14,6 +14,7 @@ from bitswap.cli.add import add_paths
 from bitswap.cli.admin import answering, stat_record
 from bitswap.cli.console import emit, say, size_text
 from bitswap.cli.node import opened_node, opened_store
+from bitswap.cli.scrape import Scrape, make_scrape
 
 if TYPE_CHECKING:
     from bitswap import Bitswap
@@ -32,8 +33,10 @@ def run(args: argparse.Namespace) -> int:
     """
     with _stop_signals() as stop, opened_store(args) as store:
         roots = {path: str(added.cid) for path, added in add_paths(args, store)}
-        with opened_node(args, store, args.listen or [LISTEN], serve=True) as node:
-            with _administered(node, args.admin) as admin:
+        scrape = make_scrape() if args.admin is not None else None
+        metrics = None if scrape is None else scrape.metrics
+        with opened_node(args, store, args.listen or [LISTEN], serve=True, metrics=metrics) as node:
+            with _administered(node, args.admin, scrape) as admin:
                 _tell(args, node, roots, admin)
                 while not stop.wait(WAKE_SECONDS):
                     pass
@@ -60,11 +63,13 @@ def _tell(args: argparse.Namespace, node: Bitswap, roots: dict[str, str], admin:
 
 
 @contextmanager
-def _administered(node: Bitswap, endpoint: tuple[str, int] | None) -> Iterator[str | None]:
+def _administered(
+    node: Bitswap, endpoint: tuple[str, int] | None, scrape: Scrape | None
+) -> Iterator[str | None]:
     if endpoint is None:
         yield None
     else:
-        with answering(node, endpoint) as admin:
+        with answering(node, endpoint, scrape) as admin:
             yield admin
 
 
