@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -109,13 +110,18 @@ def join(registry: CollectorRegistry | None, member: Member) -> Callable[[], Non
         else:
             collector.add(member)
 
-    def leave() -> None:
-        with _lock:
-            found = _collectors.get(home)
-            if found is not None and not found.discard(member):
-                del _collectors[home]
-                # The owner of the registry may have taken it out already.
-                with contextlib.suppress(KeyError):
-                    home.unregister(found)
+    # The member keeps this, and must not keep its registry with it.
+    return partial(_leave, ref(home), member)
 
-    return leave
+
+def _leave(home: ref[CollectorRegistry], member: Member) -> None:
+    registry = home()
+    if registry is None:
+        return
+    with _lock:
+        found = _collectors.get(registry)
+        if found is not None and not found.discard(member):
+            del _collectors[registry]
+            # The owner of the registry may have taken it out already.
+            with contextlib.suppress(KeyError):
+                registry.unregister(found)
