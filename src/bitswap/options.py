@@ -14,8 +14,8 @@ from bitswap.errors import UsageError
 
 if TYPE_CHECKING:
     from bitswap.cid import CID
+    from bitswap.decision.interface import TaskInfo
     from bitswap.decision.score_ledger import ScoreLedger
-    from bitswap.decision.task import TaskInfo
 
 KIB = 1024
 MIB = 1024 * 1024

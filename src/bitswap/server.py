@@ -7,7 +7,7 @@ import logging
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from bitswap.cid import CID
 from bitswap.clock import Clock, SystemClock
 from bitswap.decision.block_reader import BlockReader
 from bitswap.decision.engine import Engine
-from bitswap.decision.envelope import Envelope
 from bitswap.decision.inbox import Inboxes, Work
 from bitswap.decision.score_ledger import Receipt
 from bitswap.network.interface import ANSWERS, Network, Peer
@@ -27,6 +26,7 @@ from bitswap.workers import Workers
 
 if TYPE_CHECKING:
     from bitswap.blockstore.interface import Blockstore
+    from bitswap.decision.interface import Envelope
     from bitswap.message import Message
 
 _log = logging.getLogger(__name__)
@@ -54,9 +54,11 @@ class Server:
         self._reader = BlockReader(store)
         self._clock = clock or SystemClock()
         self._tracer = tracer
+        self._remembers = options.max_known_blocks > 0
         self._engine_lock = threading.Lock()
         self._engine = Engine(network.self_id, options, secrets.randbits(64))
-        self._lookups: list[dict[CID, int | None]] = []  # under way; new blocks are noted in them
+        # By peer whose message is being looked up: sizes of blocks that came since, None for those removed.
+        self._changes: dict[Peer, dict[CID, int | None]] = {}
         self._deadline: float | None = None
         self._told_too_large = False
         # What is behind `_wake` is touched by the network's thread, so it is locked for moments only.
@@ -122,13 +124,23 @@ class Server:
             (cid, size) for cid, size in zip(bare, self._reader.sizes(bare), strict=True) if size is not None
         )
         with self._engine_lock:
-            for lookup in self._lookups:
-                for cid in sizes.keys() & lookup.keys():
-                    lookup[cid] = sizes[cid]
+            for changes in self._changes.values():
+                changes.update(sizes)
+            if self._remembers:
+                self._engine.blocks_stored(sizes)
             self._engine.notify_new_blocks(sizes, self._clock.now())
             ready = self._engine.ready
         if ready:
             self._wake_puller()
+
+    def blocks_removed(self, cids: Sequence[CID]) -> None:
+        """Blocks were removed from the store; must be told after that where `max_known_blocks` is set."""
+        if not self._remembers:
+            return
+        with self._engine_lock:
+            for changes in self._changes.values():
+                changes.update(dict.fromkeys(cids))
+            self._engine.blocks_removed(cids)
 
     # Questions
 
@@ -246,22 +258,44 @@ class Server:
                 self._tell_network(self._network.resume, peer)
 
     def _take_in(self, peer: Peer, message: Message) -> None:
-        sizes: dict[CID, int | None] = dict.fromkeys(self._engine.lookups(message))
         with self._engine_lock:
-            self._lookups.append(sizes)
-        cids = list(sizes)
-        found = self._reader.sizes(cids)
-        with self._engine_lock:
-            self._lookups = [lookup for lookup in self._lookups if lookup is not sizes]
-            # A block that came after it was looked for has been noted in `sizes` meanwhile.
-            sizes.update((cid, size) for cid, size in zip(cids, found, strict=True) if size is not None)
-            self._engine.message_received(peer, message, sizes, self._clock.now())
-            too_large = self._engine.too_large
-        if too_large is not None and not self._told_too_large:
+            lookup = self._engine.lookup(message)
+            cids = lookup.cids
+            changes: dict[CID, int | None] = {}
+            if cids:
+                self._changes[peer] = changes
+            else:
+                self._engine.message_received(peer, lookup, (), self._clock.now())
+        if cids:
+            sizes = self._reader.sizes(cids)
+            with self._engine_lock:
+                del self._changes[peer]
+                if changes:
+                    # Nobody will tell again of what came after it was looked for.
+                    sizes = [
+                        changes.get(cid) if size is None else size
+                        for cid, size in zip(cids, sizes, strict=True)
+                    ]
+                if self._remembers:
+                    self._remember(cids, sizes, changes)
+                self._engine.message_received(peer, lookup, sizes, self._clock.now())
+        if not self._told_too_large and (too_large := self._engine.too_large) is not None:
             self._told_too_large = True
             _log.warning(
                 "block %s is too large for a message and is not served; others may be too", too_large
             )
+
+    def _remember(
+        self, cids: Sequence[CID], sizes: Sequence[int | None], changes: Mapping[CID, int | None]
+    ) -> None:
+        """Keep sizes that were found, except of blocks that may have been removed after they were."""
+        self._engine.blocks_stored(
+            {
+                cid: size
+                for cid, size in zip(cids, sizes, strict=True)
+                if size is not None and changes.get(cid, size) is not None
+            }
+        )
 
     def _serve(self) -> None:
         """Send one envelope, if there is one."""
@@ -289,7 +323,7 @@ class Server:
         self._send(envelope, message)
 
     def _fill(self, envelope: Envelope) -> Message | None:
-        blocks = dict(zip(envelope.cids, self._reader.blocks(envelope.cids), strict=True))
+        blocks = self._reader.blocks(envelope.cids)
         with self._engine_lock:
             return self._engine.fill(envelope, blocks)
 

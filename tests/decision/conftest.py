@@ -7,7 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from bitswap.decision.implementations import implementations
+
 from .fake_network import FakeNetwork
+from .support import Node
+
+
+@pytest.fixture(params=["py", "c"])
+def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The test runs with each implementation of the engine."""
+    name: str = request.param
+    if name not in implementations():
+        pytest.skip("the compiled core is not built")
+    monkeypatch.setattr(Node, "implementation", name)
+    return name
 
 
 @pytest.fixture

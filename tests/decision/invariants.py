@@ -1,32 +1,37 @@
-"""What must hold in an engine after every call."""
+"""What must hold in an engine in Python after every call."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from bitswap.decision.engine import Engine
+from bitswap.decision.core import DecisionCore
 from bitswap.decision.envelope import Envelope
+from bitswap.decision.lanes import Batch, L, Lanes
 from bitswap.decision.peer_ledger import PeerLedger
 from bitswap.decision.peer_queue import PeerQueue
 
 
-def check(engine: Engine, out: list[Envelope]) -> None:
+def check(core: DecisionCore, out: list[Envelope]) -> None:
     """`out` are the envelopes that have not ended."""
-    check_ledger(engine._ledger)
-    queue = engine._queue
-    assert queue.active_work == sum(task.work for envelope in out for task in envelope.batch.tasks)
-    assert queue._under_way == Counter(envelope.peer for envelope in out)
+    check_ledger(core._ledger)
+    check_lanes(core._queue._lanes, [envelope.batch for envelope in out])
+    assert min(core.counts()) >= 0
+
+
+def check_lanes(lanes: Lanes[L], out: list[Batch]) -> None:
+    """`out` are the batches that have not ended."""
+    assert lanes.active_work == sum(task.work for batch in out for task in batch.taken)
+    assert lanes._under_way == Counter(batch.peer for batch in out)
     ready = 0
-    for peer, lane in queue._lanes.items():
-        check_queue(lane.queue)
-        current = [envelope for envelope in out if queue.is_current(envelope.batch) and envelope.peer == peer]
-        tasks = [task for envelope in current for task in envelope.batch.tasks]
-        assert sorted(map(id, tasks)) == sorted(id(t) for ts in lane.queue.active.values() for t in ts)
-        ready += queue._scheduler._turns[peer].ready
-    assert queue._scheduler.ready == ready
-    assert queue._scheduler._turns.keys() == queue._lanes.keys()
-    stat = engine.stat
-    assert min(stat.blocks_sent, stat.data_sent, stat.pending_tasks, stat.active_tasks, stat.wants) >= 0
+    for lane in lanes:
+        queue = lane.queue
+        check_queue(queue)
+        current = [batch for batch in out if lanes.is_current(batch) and batch.peer == queue.peer]
+        tasks = [task for batch in current for task in batch.taken]
+        assert sorted(map(id, tasks)) == sorted(id(t) for ts in queue.active.values() for t in ts)
+        ready += lanes._scheduler._turns[queue.peer].ready
+    assert lanes._scheduler.ready == ready
+    assert lanes._scheduler._turns.keys() == {lane.queue.peer for lane in lanes}
 
 
 def check_ledger(ledger: PeerLedger) -> None:
@@ -46,6 +51,8 @@ def check_queue(queue: PeerQueue) -> None:
     assert queue.pending_work == sum(task.work for task in queue.pending.values())
     assert queue.active_work == sum(task.work for tasks in queue.active.values() for task in tasks)
     assert all(queue.active.values())
+    assert queue._cancelled <= queue.active.keys()
+    assert queue._repeated <= queue.active.keys()
     live = {id(task) for order, _, task in queue._heap if task.live and task.order == order}
     assert live == {id(task) for task in queue.pending.values()}
     assert len(queue._heap) <= max(65, 2 * len(queue.pending) + 1)

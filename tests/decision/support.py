@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.clock import VirtualClock
 from bitswap.decision.engine import Engine
-from bitswap.decision.envelope import Envelope
+from bitswap.decision.interface import Envelope
 from bitswap.message import Message, WantType
 from bitswap.options import ServerOptions
 
@@ -47,6 +47,9 @@ class Answer:
 class Node:
     """Blocks are named by letters or digits; those of `ALPHABET` are in the store unless told otherwise."""
 
+    implementation: str | None = None
+    """Of the engine; a fixture sets it."""
+
     def __init__(
         self,
         options: ServerOptions | None = None,
@@ -54,9 +57,16 @@ class Node:
         stored: Names = ALPHABET,
         salt: int = 7,
         envelopes_per_peer: int = 1,
+        implementation: str | None = None,
     ) -> None:
         self.clock = VirtualClock(1000.0)
-        self.engine = Engine("me", options, salt, envelopes_per_peer=envelopes_per_peer)
+        self.engine = Engine(
+            "me",
+            options,
+            salt,
+            envelopes_per_peer=envelopes_per_peer,
+            implementation=implementation or self.implementation,
+        )
         self.names: dict[CID, str] = {}
         self.store: dict[CID, Block] = {}
         self.add(block(name) for name in stored)
@@ -78,11 +88,14 @@ class Node:
         self.add(blocks)
         self.engine.notify_new_blocks({item.cid: len(item.data) for item in blocks}, self.now)
 
-    def receive(self, peer: str, message: Message) -> None:
-        sizes: dict[CID, int | None] = {
-            c: len(self.store[c].data) if c in self.store else None for c in self.engine.lookups(message)
-        }
-        self.engine.message_received(peer, message, sizes, self.now)
+    def size(self, wanted: CID) -> int | None:
+        return len(self.store[wanted].data) if wanted in self.store else None
+
+    def receive(self, peer: str, message: Message, sizes: Mapping[CID, int] | None = None) -> None:
+        """`sizes`: what is found instead of what is stored."""
+        size = self.size if sizes is None else sizes.get
+        lookup = self.engine.lookup(message)
+        self.engine.message_received(peer, lookup, [size(c) for c in lookup.cids], self.now)
 
     def want(
         self,
@@ -109,10 +122,14 @@ class Node:
     def take(self) -> tuple[Envelope, Message] | None:
         """The next envelope that has something in it, filled."""
         while (envelope := self.engine.next_envelope(self.now)) is not None:
-            message = self.engine.fill(envelope, {c: self.store.get(c) for c in envelope.cids})
+            message = self.fill(envelope)
             if message is not None:
                 return envelope, message
         return None
+
+    def fill(self, envelope: Envelope) -> Message | None:
+        """Fill an envelope from the store."""
+        return self.engine.fill(envelope, [self.store.get(c) for c in envelope.cids])
 
     def begin(self) -> tuple[Envelope, Answer] | None:
         """Take the next envelope and do not say how its send went."""

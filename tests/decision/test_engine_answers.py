@@ -10,6 +10,8 @@ from bitswap.options import ServerOptions
 
 from .support import ALPHABET, CONSONANTS, VOWELS, Answer, Node, block, cid, one
 
+pytestmark = pytest.mark.usefixtures("implementation")
+
 NO_REPLACE = ServerOptions(want_have_replace_size=0)
 
 # (messages: blocks, haves, asked for DONT_HAVE), expected blocks, haves, dont_haves; all in one envelope

@@ -6,12 +6,14 @@ import random
 
 import pytest
 
+from bitswap.decision.interface import TaskInfo
 from bitswap.decision.score_ledger import DefaultScoreLedger
-from bitswap.decision.task import TaskInfo
 from bitswap.message import Message
 from bitswap.options import KIB, MIB, ServerOptions
 
 from .support import ALPHABET, Answer, Node, block, cid, one
+
+pytestmark = pytest.mark.usefixtures("implementation")
 
 STEADY = ServerOptions(target_message_size=1, adaptive=False)
 
@@ -93,7 +95,7 @@ def test_one_envelope_a_peer_is_out_at_a_time() -> None:
 
 def test_a_peer_at_its_limit_does_not_hold_up_the_next() -> None:
     options = ServerOptions(target_message_size=1, max_outstanding_bytes=3000, adaptive=False)
-    node = Node(options, stored="", envelopes_per_peer=100)
+    node = Node(options, stored="", envelopes_per_peer=15)
     ask(node, "slow", "abcde", 2000)
     taken = [node.begin(), node.begin()]
     assert all(begun is not None and begun[1].peer == "slow" for begun in taken)
@@ -336,13 +338,13 @@ def test_a_peer_that_comes_back_waits_for_the_end_of_its_old_send(end: str) -> N
     envelope = node.engine.next_envelope(node.now)
     assert envelope is not None
     if end != "filled":
-        assert node.engine.fill(envelope, node.store) is not None
+        assert node.fill(envelope) is not None
     node.engine.peer_disconnected("A")
     node.engine.peer_connected("A")
     node.want("A", "c")
     assert node.engine.next_envelope(node.now) is None
     if end == "filled":
-        assert node.engine.fill(envelope, node.store) is None
+        assert node.fill(envelope) is None
     elif end == "sent":
         node.engine.envelope_sent(envelope, node.now)
     else:
@@ -429,4 +431,4 @@ def test_lookups_are_of_wants_only() -> None:
     message = Message()
     message.add_entry(cid("a"), 1)
     message.cancel(cid("b"))
-    assert Node().engine.lookups(message) == [cid("a")]
+    assert Node().engine.lookup(message).cids == [cid("a")]

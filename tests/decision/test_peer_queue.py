@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from bitswap.decision.interface import TaskInfo
 from bitswap.decision.peer_queue import PeerQueue
-from bitswap.decision.task import Task, TaskInfo
+from bitswap.decision.task import QueuedTask
 
 from .support import block, cid
 
 
-def task(name: str, priority: int = 1, work: int = 1) -> Task:
-    return Task(cid(name), priority, work, True, False)
+def task(name: str, priority: int = 1, work: int = 1) -> QueuedTask:
+    return QueuedTask(cid(name), priority, work, True, False)
 
 
-def names(tasks: list[Task]) -> str:
+def names(tasks: list[QueuedTask]) -> str:
     return "".join(NAMES[t.cid] for t in tasks)
 
 
@@ -101,7 +102,7 @@ def test_what_was_put_back_has_its_old_place_and_merges() -> None:
     queue = PeerQueue("A")
     queue.push([task("a"), task("b"), task("c")], 100)
     taken = queue.pop(2, 0)
-    queue.push([Task(cid("a"), 7, None, True, False)], 100)
+    queue.push([QueuedTask(cid("a"), 7, None, True, False)], 100)
     queue.done(taken)
     queue.put_back(taken)
     assert names(queue.pop(100, 0)) == "abc"
@@ -147,9 +148,9 @@ def test_clearing_withdraws_what_is_under_way() -> None:
     queue.push([task("a"), task("b")], 100)
     (taken,) = queue.pop(1, 0)
     queue.clear()
-    assert taken.cancelled
+    assert queue.is_withdrawn(taken.cid)
     assert queue.pending_work == 0
     assert queue.head() is None
-    queue.push([task("a"), Task(block("z").cid, 1, 1, True, False)], 100)
-    assert not taken.cancelled
+    queue.push([task("a"), QueuedTask(block("z").cid, 1, 1, True, False)], 100)
+    assert not queue.is_withdrawn(taken.cid)
     assert len(queue.pending) == 1

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from bitswap.decision.peer_queue import PeerQueue
-from bitswap.decision.task import Task
+from bitswap.decision.task import QueuedTask
 
 from .support import cid
 
@@ -17,9 +17,9 @@ PRESENCE = 38
 KINDS = {"B": (10, True), "BD": (None, True), "H": (10, False), "HD": (None, False)}
 
 
-def task(kind: str) -> Task:
+def task(kind: str) -> QueuedTask:
     size, want_block = KINDS[kind]
-    return Task(TOPIC, 10, size, want_block, False)
+    return QueuedTask(TOPIC, 10, size, want_block, False)
 
 
 def result(first: str, second: str) -> str:
@@ -58,15 +58,15 @@ def test_beside_one_under_way_only_news_is_queued(first: str, second: str) -> No
 
 def test_whether_dont_have_was_asked_for_is_not_merged() -> None:
     queue = PeerQueue("A")
-    queue.push([Task(TOPIC, 1, 10, True, False)], 100)
-    queue.push([Task(TOPIC, 1, None, True, True)], 100)
+    queue.push([QueuedTask(TOPIC, 1, 10, True, False)], 100)
+    queue.push([QueuedTask(TOPIC, 1, None, True, True)], 100)
     assert [t.send_dont_have for t in queue.pop(1000, 0)] == [False]
 
 
 @pytest.mark.parametrize(("length", "size"), [(34, 36), (36, 38), (127, 129), (128, 131)])
 def test_presences_weigh_their_encoding(length: int, size: int) -> None:
     wanted = type(TOPIC).from_trusted(b"\x01\x55\x12\x20" + bytes(length - 4))
-    assert Task(wanted, 1, None, True, True).work == size
+    assert QueuedTask(wanted, 1, None, True, True).work == size
 
 
 @pytest.mark.parametrize("first", ["H", "HD", "BD"])
@@ -76,7 +76,7 @@ def test_a_block_found_by_its_presence_alone_weighs_nothing(first: str) -> None:
     queue.push([task(first)], 100)
     if first == "H":
         queue.remove([TOPIC])
-    queue.push([Task.unsized(TOPIC, 10, 10, False)], 100)
+    queue.push([QueuedTask.unsized(TOPIC, 10, 10, False)], 100)
     assert queue.pending_work == (0 if first == "BD" else PRESENCE)
     queue.push([task("B")], 100)
     assert queue.pending_work == 0

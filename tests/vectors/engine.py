@@ -1,5 +1,6 @@
 """Recorded scripts of inputs to boxo's server, and all that it answered.
 
+What the engine in Python does is compared with the record, what another implementation does with that.
 A script without a feature in which we differ on purpose must give the same result. In the others a difference
 is explained only if undoing decisions of ours makes the whole result the recorded one: each difference is put
 down to the decision whose undoing removes it. Whatever that leaves over counts.
@@ -12,11 +13,12 @@ from itertools import combinations
 from typing import Any
 
 from bitswap.decision.engine import Engine
+from bitswap.decision.implementations import implementations as decision_implementations
 from bitswap.errors import UsageError
 from bitswap.options import ServerOptions
 from tests.vectors.engine_compare import differences
-from tests.vectors.engine_replay import SALT, Lookup, Make, Replay
-from tests.vectors.engine_undone import Decision, UndoneEngine
+from tests.vectors.engine_replay import SALT, Make, Replay, SizeOf
+from tests.vectors.engine_undone import Decision, UndoneCore
 from tests.vectors.explained import Explained
 from tests.vectors.runner import Record
 
@@ -37,11 +39,14 @@ FEATURES: dict[str, tuple[Decision, ...]] = {
 _REFUSED = "options"
 
 
-def _plain(options: ServerOptions, lookup: Lookup, envelopes: int) -> Engine:
-    return Engine("me", options, SALT, envelopes_per_peer=envelopes)
+def _running(implementation: str) -> Make:
+    def make(options: ServerOptions, size_of: SizeOf, envelopes: int) -> Engine:
+        return Engine("me", options, SALT, envelopes_per_peer=envelopes, implementation=implementation)
+
+    return make
 
 
-_IMPLEMENTATIONS: dict[str, Make] = {"py": _plain}
+_IMPLEMENTATIONS: dict[str, Make] = {name: _running(name) for name in decision_implementations()}
 
 
 def implementations() -> Sequence[str]:
@@ -49,7 +54,12 @@ def implementations() -> Sequence[str]:
 
 
 def check(record: Record, implementation: str) -> list[str]:
-    found = _replayed(record, _IMPLEMENTATIONS[implementation])
+    """What differs from the record; for another implementation than "py", what differs from that one."""
+    if implementation != "py":
+        expected, got = (_result(record, _IMPLEMENTATIONS[name]) for name in ("py", implementation))
+        found = differences(expected, got, ordered=True)
+        return [f"{where}, beside the engine in Python: {what}" for where, what in found.items()]
+    found = _replayed(record, _IMPLEMENTATIONS["py"])
     if not found:
         return []
     why = _attributed(record, found)
@@ -86,16 +96,25 @@ def _replayed_without(record: Record, undone: Collection[Decision]) -> dict[str,
     deaf = zero and not options["max_wantlist"]
     mute = zero and not options["target_message_size"]
 
-    def make(options: ServerOptions, lookup: Lookup, envelopes: int) -> Engine:
-        return UndoneEngine(options, lookup, envelopes, undone, deaf=deaf, mute=mute)
+    def make(options: ServerOptions, size_of: SizeOf, envelopes: int) -> Engine:
+        engine = Engine("me", options, SALT, implementation="py")
+        core: Any = UndoneCore(options, size_of, envelopes, undone, deaf=deaf, mute=mute)
+        engine._core = core
+        return engine
 
     return _replayed(record, make, least=1 if zero else 0)
 
 
 def _replayed(record: Record, make: Make, least: int = 0) -> dict[str, str]:
-    script: dict[str, Any] = record["script"]
+    """What differs from the record."""
+    result = _result(record, make, least)
+    if _REFUSED in result:
+        return {_REFUSED: f"refused ({result[_REFUSED]})"}
+    return differences(record["result"], result, ordered=record["script"]["options"]["task_workers"] == 1)
+
+
+def _result(record: Record, make: Make, least: int = 0) -> dict[str, Any]:
     try:
-        result = Replay(script, make, least).run()
+        return Replay(record["script"], make, least).run()
     except UsageError as error:
-        return {_REFUSED: f"refused ({error})"}
-    return differences(record["result"], result, ordered=script["options"]["task_workers"] == 1)
+        return {_REFUSED: str(error)}

@@ -10,7 +10,7 @@ from typing import Any
 from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.decision.engine import Engine
-from bitswap.decision.envelope import Envelope
+from bitswap.decision.interface import Envelope
 from bitswap.message import Message, WantType
 from bitswap.options import ServerOptions
 from tests.vectors.runner import BadRecord, unhex
@@ -21,10 +21,10 @@ STEP = 0.001
 PATIENCE = 0.1
 """Seconds within which what the engine itself waits for belongs to the step (boxo polls that often)."""
 
-Lookup = Callable[[CID], int | None]
+SizeOf = Callable[[CID], int | None]
 """Bytes of the block in the store, or None."""
-Make = Callable[[ServerOptions, Lookup, int], Engine]
-"""An engine with these options, with up to that many envelopes out; it need not use the look-up."""
+Make = Callable[[ServerOptions, SizeOf, int], Engine]
+"""An engine with these options, with up to that many envelopes out; it need not use the sizes."""
 
 
 def content(name: str, size: int) -> bytes:
@@ -134,8 +134,8 @@ class Replay:
             engine.peer_disconnected(peer)
         elif op == "message":
             message = self._message(step)
-            sizes = {cid: world.size(cid) for cid in engine.lookups(message)}
-            engine.message_received(peer, message, sizes, self._now)
+            lookup = engine.lookup(message)
+            engine.message_received(peer, lookup, [world.size(cid) for cid in lookup.cids], self._now)
         elif op == "add_blocks":
             engine.notify_new_blocks(world.add(step["ids"]), self._now)
         elif op == "remove_blocks":
@@ -181,7 +181,7 @@ class Replay:
 
     def _send(self, envelope: Envelope) -> None:
         world, peer = self._world, envelope.peer
-        message = self._engine.fill(envelope, {cid: world.block(cid) for cid in envelope.cids})
+        message = self._engine.fill(envelope, [world.block(cid) for cid in envelope.cids])
         if message is None:
             return
         blocks = message.blocks()

@@ -1,4 +1,4 @@
-"""Our decision engine with one or more of its deliberate differences from boxo undone.
+"""Our decision core with one or more of its deliberate differences from boxo undone.
 
 That a difference comes from a decision is shown by undoing it: with boxo's rule in its place, the same script
 gives exactly boxo's result.
@@ -6,18 +6,18 @@ gives exactly boxo's result.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 
 from bitswap.cid import CID
-from bitswap.decision.engine import Engine
+from bitswap.decision.core import DecisionCore, Lookup
 from bitswap.decision.envelope import Envelope
+from bitswap.decision.paced_queue import PacedQueue
 from bitswap.decision.peer_ledger import BLOCK, PeerLedger, Want
-from bitswap.decision.request_queue import RequestQueue
-from bitswap.decision.task import Task
-from bitswap.message import Entry, Message
+from bitswap.decision.task import QueuedTask
+from bitswap.message import Entry
 from bitswap.options import ServerOptions
-from tests.vectors.engine_replay import SALT, Lookup
+from tests.vectors.engine_replay import SALT, SizeOf
 
 _UNLIMITED = 1 << 62
 
@@ -35,13 +35,13 @@ class Decision(Enum):
     FAILED_IS_OWED = "a failed send puts its wants back"
 
 
-class UndoneEngine(Engine):
-    """The engine without the decisions `undone`; boxo's rules instead (server behaviour of boxo 0.43)."""
+class UndoneCore(DecisionCore):
+    """The core without the decisions `undone`; boxo's rules instead (server behaviour of boxo 0.43)."""
 
     def __init__(
         self,
         options: ServerOptions,
-        lookup: Lookup,
+        size_of: SizeOf,
         envelopes: int,
         undone: Collection[Decision],
         *,
@@ -49,32 +49,27 @@ class UndoneEngine(Engine):
         mute: bool = False,
     ) -> None:
         """`deaf`: takes in no wants, and `mute`: sends nothing, as boxo with a limit of 0."""
-        super().__init__("me", options, SALT, envelopes_per_peer=envelopes)
+        super().__init__(options, SALT, envelopes)
         self._undone = frozenset(undone)
-        self._lookup = lookup
+        self._size_of = size_of
         self._deaf, self._mute = deaf, mute
         self._ledger: _HidingLedger = _HidingLedger()
         limit = options.max_wantlist_entries if Decision.MERGED_THEN_CUT in undone else None
         self._queue: _GatheringQueue = _GatheringQueue(options, SALT, envelopes, limit)
 
-    def message_received(
-        self, peer: str, message: Message, sizes: Mapping[CID, int | None], now: float
-    ) -> None:
+    def message_received(self, peer: str, lookup: Lookup, sizes: Sequence[int | None], now: float) -> None:
         undone = self._undone
-        entries = message.wantlist()
-        if self._deaf or not (entries or (message.full and Decision.EMPTY_FULL_CLEARS not in undone)):
+        wants, cancels = lookup.wants, lookup.cancels
+        empty = not (wants or cancels or lookup.ignored)
+        if self._deaf or (empty and (not lookup.full or Decision.EMPTY_FULL_CLEARS in undone)):
             return
-        self._meet(peer)
-        served = [entry for entry in entries if self._served(entry.cid)]
-        wants = [entry for entry in served if not entry.cancel]
-        cancels = [entry.cid for entry in served if entry.cancel]
-        if message.full:
+        if lookup.full:
             if Decision.FULL_REPLACES in undone:
                 self._ledger.hide(peer)
             else:
                 self._ledger.clear(peer)
                 self._queue.clear(peer, now)
-        seen = {entry.cid: self._seen(sizes.get(entry.cid), entry.want_type) for entry in wants}
+        seen = [self._seen(size, entry.want_type) for entry, size in zip(wants, sizes, strict=True)]
         self._queue.gather()
         if Decision.CANCELS_FIRST in undone:
             self._want(peer, wants, seen, now)
@@ -95,11 +90,12 @@ class UndoneEngine(Engine):
     def next_envelope(self, now: float) -> Envelope | None:
         return None if self._mute else super().next_envelope(now)
 
-    def envelope_failed(self, envelope: Envelope, now: float) -> None:
-        if Decision.FAILED_IS_OWED in self._undone:
-            self._queue.done(envelope.batch, now)
-        else:
-            super().envelope_failed(envelope, now)
+    def envelope_failed(self, envelope: Envelope, now: float) -> bool:
+        if Decision.FAILED_IS_OWED not in self._undone:
+            return super().envelope_failed(envelope, now)
+        self._queue.done(envelope.batch, now)
+        # As if the peer had gone: what was booked as sent stays so.
+        return False
 
     def _seen(self, size: int | None, want_type: int) -> int | None:
         """boxo finds an empty block only where it asks for presence alone."""
@@ -107,19 +103,20 @@ class UndoneEngine(Engine):
             return size if want_type != BLOCK and not self.options.want_have_replace_size else None
         return size
 
-    def _want(self, peer: str, entries: Iterable[Entry], sizes: Mapping[CID, int | None], now: float) -> None:
+    def _want(self, peer: str, entries: Sequence[Entry], sizes: Sequence[int | None], now: float) -> None:
         if Decision.OVERFLOW_BY_PRIORITY not in self._undone:
             super()._want(peer, entries, sizes, now)
             return
         options = self.options
         allowed, limit = options.peer_block_request_filter, options.max_wantlist_entries
-        tasks: list[Task] = []
+        tasks: list[QueuedTask] = []
         wants: list[Want] = []
+        found = {entry.cid: size for entry, size in zip(entries, sizes, strict=True)}
         for cid, priority, want_type, _, asked in entries:
-            size = sizes.get(cid)
+            size = found[cid]
             if allowed is not None and not allowed(peer, cid):
                 if asked and options.send_dont_haves:
-                    tasks.append(Task(cid, priority, None, want_type == BLOCK, True))
+                    tasks.append(QueuedTask(cid, priority, None, want_type == BLOCK, True))
             elif len(wants) < limit:
                 wants.append(Want(cid, priority, want_type, asked, size is not None))
         taken: list[Want] = []
@@ -133,15 +130,15 @@ class UndoneEngine(Engine):
         if surplus:
             taken += self._replace(peer, surplus, now)
         for want in taken:
-            size = sizes.get(want.cid)
+            size = found[want.cid]
             asks_block = want.want_type == BLOCK
             if size is not None and not asks_block and self._replaced < 0:
-                tasks.append(Task.unsized(want.cid, want.priority, size, want.send_dont_have))
+                tasks.append(QueuedTask.unsized(want.cid, want.priority, size, want.send_dont_have))
             elif size is not None:
                 asks_block = asks_block or size <= self._replaced
-                tasks.append(Task(want.cid, want.priority, size, asks_block, want.send_dont_have))
+                tasks.append(QueuedTask(want.cid, want.priority, size, asks_block, want.send_dont_have))
             elif want.send_dont_have and options.send_dont_haves:
-                tasks.append(Task(want.cid, want.priority, None, asks_block, True))
+                tasks.append(QueuedTask(want.cid, want.priority, None, asks_block, True))
         if tasks:
             self._answer(peer, tasks, now)
 
@@ -154,7 +151,7 @@ class UndoneEngine(Engine):
         waiting = sorted(surplus, key=lambda want: -want.priority)
         kept = [want for cid in self._ledger.wantlist(peer) if (want := self._ledger.get(peer, cid))]
         kept.sort(key=lambda want: -want.priority)
-        found = [self._seen(self._lookup(want.cid), BLOCK) is not None for want in kept]
+        found = [self._seen(self._size_of(want.cid), BLOCK) is not None for want in kept]
         order = [(want, False) for want, here in zip(kept, found, strict=True) if not here]
         order += [(want, True) for want, here in zip(kept, found, strict=True) if here]
         taken: list[Want] = []
@@ -182,16 +179,16 @@ class _HidingLedger(PeerLedger):
             super()._unlink(peer, cid)
 
 
-class _GatheringQueue(RequestQueue):
+class _GatheringQueue(PacedQueue):
     """Queues the answers to one message together; with a `limit`, as boxo: what exceeds it is cut off before
     anything is merged."""
 
     def __init__(self, options: ServerOptions, salt: int, envelopes: int, limit: int | None) -> None:
         super().__init__(options, salt, envelopes)
         self._limit = limit
-        self._gathered: list[tuple[list[Task], int]] | None = None
+        self._gathered: list[tuple[list[QueuedTask], int]] | None = None
 
-    def push(self, peer: str, tasks: Iterable[Task], limit: int, now: float) -> int:
+    def push(self, peer: str, tasks: Iterable[QueuedTask], limit: int, now: float) -> int:
         if self._gathered is not None:
             self._gathered.append((list(tasks), limit))
             return 0

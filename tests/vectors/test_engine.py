@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from bitswap.decision.engine import Engine
+from bitswap.options import ServerOptions
 from tests.vectors import engine, runner
 from tests.vectors.engine_compare import differences
+from tests.vectors.engine_replay import SizeOf
 from tests.vectors.engine_undone import Decision
 from tests.vectors.explained import Explained
 
@@ -74,20 +77,34 @@ def test_without_its_feature_a_script_must_be_exact(record: Records) -> None:
     assert causes(changed) == {None}
 
 
-def test_an_implementation_that_differs_from_the_model_is_not_explained(
+class Silent(Engine):
+    def next_envelope(self, now: float) -> None:
+        return None
+
+
+def silent(options: ServerOptions, size_of: SizeOf, envelopes: int) -> Engine:
+    return Silent("me", options, envelopes_per_peer=envelopes)
+
+
+def test_an_engine_that_differs_from_its_model_is_not_explained(
     record: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Silent(engine.Engine):
-        def next_envelope(self, now: float) -> None:
-            return None
+    monkeypatch.setitem(engine._IMPLEMENTATIONS, "py", silent)
+    assert causes(record("hand/full_old_want_again_later")) == {None}
 
-    def make(options: Any, lookup: Any, envelopes: int) -> engine.Engine:
-        return Silent("me", options, envelopes_per_peer=envelopes)
 
-    monkeypatch.setitem(engine._IMPLEMENTATIONS, "silent", make)
-    found = engine.check(record("hand/full_old_want_again_later"), "silent")
+def test_another_implementation_must_do_as_the_engine_in_python(
+    record: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(engine._IMPLEMENTATIONS, "silent", silent)
+    differs = record("hand/full_old_want_again_later")
+    found = engine.check(differs, "silent")
     assert found
     assert not any(isinstance(line, Explained) for line in found)
+    monkeypatch.setitem(engine._IMPLEMENTATIONS, "same", engine._IMPLEMENTATIONS["py"])
+    # Where it differs from the record as well that is explained once.
+    assert engine.check(differs, "py")
+    assert engine.check(differs, "same") == []
 
 
 def test_a_target_of_zero_is_refused_where_boxo_sends_nothing(record: Records) -> None:
@@ -109,7 +126,9 @@ def test_totals_are_given_by_decision(record: Records, tmp_path: Path) -> None:
     assert runner.run("engine", path, out) == 0
     *single, total, last = out.getvalue().splitlines()
     assert total == f"some.jsonl: explained: an empty full list clears: {len(single)} in 1 records"
-    assert last == f"some.jsonl: 2 records, 1 implementation, 0 differences, {len(single)} explained"
+    count = len(engine.implementations())
+    over = f"{count} implementation{'s' if count > 1 else ''}"
+    assert last == f"some.jsonl: 2 records, {over}, 0 differences, {len(single)} explained"
 
 
 def message(*blocks: str, pending: int | None = 0) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bitswap.block import Block
@@ -11,29 +11,30 @@ from bitswap.decision.task import (
     BLOCK_OVERHEAD,
     MESSAGE_OVERHEAD,
     PRESENCE_OVERHEAD,
-    Task,
+    QueuedTask,
     largest_block,
 )
-from bitswap.message import Message
 from bitswap.options import MAX_FRAME
 
 if TYPE_CHECKING:
+    from bitswap.decision.lanes import Batch
     from bitswap.decision.peer_ledger import Want
-    from bitswap.decision.request_queue import Batch
+    from bitswap.message import Message
 
 INT32_MAX = 2**31 - 1
 
 
 class Envelope:
-    """Answers taken for `peer`: read the blocks `cids`, `Engine.fill` it, send, say how it went."""
+    """Answers taken for `peer`: read the blocks `cids`, `fill` it, send, say how it went."""
 
-    __slots__ = ("answered", "batch", "block_bytes", "block_count", "cids", "peer")
+    __slots__ = ("answered", "batch", "block_bytes", "block_count", "cids", "filled", "peer")
 
     def __init__(self, batch: Batch) -> None:
         self.peer = batch.peer
-        self.cids: list[CID] = [task.cid for task in batch.tasks if task.is_block]
+        self.cids: list[CID] = [task.cid for task in batch.taken if task.is_block]
         """Blocks to read."""
         self.batch = batch
+        self.filled = False
         self.answered: list[Want] = []
         """Wants taken out of the ledger when it was filled."""
         self.block_count = 0
@@ -45,25 +46,34 @@ class Envelope:
         """Bytes still queued for the peer once this is sent (the message's pendingBytes)."""
         return min(self.batch.pending_work, INT32_MAX)
 
+    @property
+    def ended(self) -> bool:
+        return self.batch.ended
+
 
 class Contents:
-    """The message made of an envelope's answers, and what could not go into it."""
+    """The answers of an envelope put into a message, and what could not go into it."""
 
     __slots__ = ("blocks", "haves", "later", "message")
 
-    def __init__(self, envelope: Envelope, found: Mapping[CID, Block | None], dont_haves: bool) -> None:
-        """`dont_haves` says whether a peer that asked for it is told of a block that has vanished."""
-        self.message = Message()
-        self.message.pending_bytes = envelope.pending_bytes
+    def __init__(
+        self, envelope: Envelope, found: Sequence[Block | None], message: Message, dont_haves: bool
+    ) -> None:
+        """`found` are the blocks `envelope.cids`, `message` is empty; `dont_haves` says whether a peer that
+        asked for it is told of a block that has vanished."""
+        self.message = message
+        message.pending_bytes = envelope.pending_bytes
         self.blocks: list[Block] = []
         self.haves: list[CID] = []
-        self.later: list[Task] = []
+        self.later: list[QueuedTask] = []
         """Not in it, and still owed: does not fit, or was asked for again after it was read in vain."""
+        batch = envelope.batch
         room = MAX_FRAME - MESSAGE_OVERHEAD
-        for task in envelope.batch.tasks:
+        read = iter(found)
+        for task in batch.taken:
             cid = task.cid
             if task.is_block:
-                block = found.get(cid)
+                block = next(read)
                 length = len(block.data) if block is not None else 0
                 if block is not None and length <= largest_block(cid):
                     room -= len(cid) + length + BLOCK_OVERHEAD
@@ -72,7 +82,7 @@ class Contents:
                     else:
                         self.blocks.append(block if block.cid == cid else Block(cid, block.data))
                     continue
-                if task.repeated:
+                if batch.lane.queue.is_repeated(cid):
                     self.later.append(task)
                     continue
                 task.vanish()
@@ -83,8 +93,8 @@ class Contents:
                 self.later.append(task)
             elif task.have and not task.want_block:
                 self.haves.append(cid)
-                self.message.add_have(cid)
+                message.add_have(cid)
             else:
-                self.message.add_dont_have(cid)
+                message.add_dont_have(cid)
         for block in self.blocks:
-            self.message.add_block(block)
+            message.add_block(block)

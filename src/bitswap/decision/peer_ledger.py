@@ -151,7 +151,8 @@ class PeerLedger:
 
     def wantlist(self, peer: str) -> list[CID]:
         """CIDs that `peer` wants, oldest first."""
-        return list(self._peers.get(peer, ()))
+        wants = sorted(self._peers.get(peer, {}).values(), key=lambda want: want.seq)
+        return [want.cid for want in wants]
 
     def count(self, peer: str) -> int:
         return len(self._peers.get(peer, ()))

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bitswap.cid import CID
-from bitswap.decision.task import MESSAGE_OVERHEAD, Task, TaskInfo, has_new_info
-from bitswap.options import MAX_FRAME
+from bitswap.decision.interface import TaskInfo
+from bitswap.decision.task import BITSWAP, Merger, QueuedTask
 
+UNLIMITED = 1 << 62
 _SLACK = 64  # dead heap entries that are never worth a clean-up
 
 
@@ -19,21 +20,40 @@ class PeerQueue:
     `order`, if given, replaces the priority: a sort key, smallest first.
     """
 
-    __slots__ = ("_heap", "_order", "_seq", "active", "active_work", "peer", "pending", "pending_work")
+    __slots__ = (
+        "_cancelled",
+        "_heap",
+        "_merger",
+        "_order",
+        "_repeated",
+        "_seq",
+        "active",
+        "active_work",
+        "peer",
+        "pending",
+        "pending_work",
+    )
 
-    def __init__(self, peer: str, order: Callable[[TaskInfo], Any] | None = None) -> None:
+    def __init__(
+        self, peer: str, order: Callable[[TaskInfo], Any] | None = None, merger: Merger = BITSWAP
+    ) -> None:
         self.peer = peer
-        self.pending: dict[CID, Task] = {}
-        self.active: dict[CID, list[Task]] = {}
+        self.pending: dict[CID, QueuedTask] = {}
+        self.active: dict[CID, list[QueuedTask]] = {}
         self.pending_work = 0
         """Bytes of blocks and presences queued."""
         self.active_work = 0
         """Bytes of blocks and presences under way, as they were when they were taken."""
         self._order = order
-        self._heap: list[tuple[Any, int, Task]] = []
+        self._merger = merger
+        self._heap: list[tuple[Any, int, QueuedTask]] = []
         self._seq = 0
+        # Of CIDs under way, since the last of their answers was taken: the peer withdrew them, or they were
+        # pushed again and that said nothing new.
+        self._cancelled: set[CID] = set()
+        self._repeated: set[CID] = set()
 
-    def push(self, tasks: Iterable[Task], limit: int) -> int:
+    def push(self, tasks: Iterable[QueuedTask], limit: int = UNLIMITED) -> int:
         """Queue or merge; returns how many were dropped because `limit` CIDs are queued already.
 
         What says nothing new beside an answer under way is not queued (boxo `HasNewInfo`).
@@ -42,12 +62,11 @@ class PeerQueue:
         pending, active = self.pending, self.active
         for task in tasks:
             cid = task.cid
-            if cid in active and not has_new_info(task, active[cid]):
-                for other in active[cid]:
-                    other.repeated = True
-                    other.cancelled = False
+            if cid in active and not self._merger.is_news(task, active[cid]):
+                self._repeated.add(cid)
+                self._cancelled.discard(cid)
             elif cid in pending:
-                self._merge(pending[cid], task)
+                self._merge(self._merger.merge, pending[cid], task)
             elif len(pending) < limit:
                 self._seq += 1
                 task.seq = self._seq
@@ -56,25 +75,24 @@ class PeerQueue:
                 dropped += 1
         return dropped
 
-    def put_back(self, tasks: Iterable[Task]) -> None:
+    def put_back(self, tasks: Iterable[QueuedTask]) -> None:
         """Queue again, in their old place, tasks that were taken and are done without having been sent."""
         for task in tasks:
-            task.cancelled = task.repeated = False
             task.weigh()
             queued = self.pending.get(task.cid)
             if queued is None:
                 self._enqueue(task)
             else:
-                self._merge(queued, task)
+                self._merge(self._merger.take_back, queued, task)
 
-    def pop(self, target: int, max_active: int) -> list[Task]:
+    def pop(self, target: int, max_active: int = 0, room: int = UNLIMITED) -> list[QueuedTask]:
         """Take answers in order until they weigh `target`; at least one if there is any.
 
-        Stops at `max_active` bytes under way (0 = no limit), and before what would not fit into one frame.
+        Stops at `max_active` bytes under way (0 = no limit), and before what would need more than `room`
+        bytes of a frame.
         """
-        taken: list[Task] = []
+        taken: list[QueuedTask] = []
         weight = 0
-        room = MAX_FRAME - MESSAGE_OVERHEAD
         while weight < target and (not max_active or self.active_work < max_active):
             task = self.head()
             if task is None:
@@ -83,16 +101,12 @@ class PeerQueue:
             if room < 0 and taken:
                 break
             heapq.heappop(self._heap)
-            task.live = False
-            del self.pending[task.cid]
-            self.pending_work -= task.work
-            self.active_work += task.work
-            self.active.setdefault(task.cid, []).append(task)
+            self._begin(task)
             weight += task.work
             taken.append(task)
         return taken
 
-    def head(self) -> Task | None:
+    def head(self) -> QueuedTask | None:
         """The next answer, or None."""
         heap = self._heap
         while heap:
@@ -102,39 +116,56 @@ class PeerQueue:
             heapq.heappop(heap)
         return None
 
-    def done(self, tasks: Iterable[Task]) -> None:
+    def in_order(self) -> list[QueuedTask]:
+        """What is queued, in the order in which it will be taken."""
+        return sorted(self.pending.values(), key=lambda task: (task.order, task.seq))
+
+    def done(self, tasks: Iterable[QueuedTask]) -> None:
         """`tasks`, all taken from here, are no longer under way."""
         for task in tasks:
-            running = self.active[task.cid]
+            cid = task.cid
+            running = self.active[cid]
             running.remove(task)
             if not running:
-                del self.active[task.cid]
+                del self.active[cid]
+                if self._cancelled or self._repeated:
+                    self._unmark(cid)
             self.active_work -= task.work
 
-    def remove(self, cids: Iterable[CID]) -> None:
-        """Forget queued answers; those under way go out, but are not put back if that fails."""
+    def remove(self, cids: Iterable[CID]) -> int:
+        """Forget queued answers, and withdraw those under way; returns how many were queued."""
+        removed = 0
         for cid in cids:
             task = self.pending.pop(cid, None)
             if task is not None:
                 task.live = False
                 self.pending_work -= task.work
+                removed += 1
             self.withdraw(cid)
         self._clean()
+        return removed
 
     def withdraw(self, cid: CID) -> None:
-        """The peer no longer wants `cid`: what is under way for it is not put back."""
-        for task in self.active.get(cid, ()):
-            task.cancelled = True
+        """The peer no longer wants `cid`: what is under way for it goes out, but is not to be put back."""
+        if cid in self.active:
+            self._cancelled.add(cid)
+
+    def is_withdrawn(self, cid: CID) -> bool:
+        """Whether that was said of `cid`, under way, and not taken back by a push since."""
+        return cid in self._cancelled
+
+    def is_repeated(self, cid: CID) -> bool:
+        """Whether `cid` was pushed again while under way, and that said nothing new."""
+        return cid in self._repeated
 
     def clear(self) -> None:
         """Forget all queued answers and withdraw all under way."""
         self.pending.clear()
         self.pending_work = 0
         self._heap.clear()
-        for cid in self.active:
-            self.withdraw(cid)
+        self._cancelled.update(self.active)
 
-    def _enqueue(self, task: Task) -> None:
+    def _enqueue(self, task: QueuedTask) -> None:
         task.live = True
         if self._order is not None:
             task.order = self._order(task.info(self.peer))
@@ -142,9 +173,28 @@ class PeerQueue:
         self.pending_work += task.work
         heapq.heappush(self._heap, (task.order, task.seq, task))
 
-    def _merge(self, queued: Task, new: Task) -> None:
+    def _begin(self, task: QueuedTask) -> None:
+        cid = task.cid
+        task.live = False
+        del self.pending[cid]
+        self.pending_work -= task.work
+        self.active_work += task.work
+        running = self.active.get(cid)
+        if running is None:
+            self.active[cid] = [task]
+        else:
+            running.append(task)
+            self._unmark(cid)
+
+    def _unmark(self, cid: CID) -> None:
+        self._cancelled.discard(cid)
+        self._repeated.discard(cid)
+
+    def _merge(
+        self, how: Callable[[QueuedTask, QueuedTask], None], queued: QueuedTask, other: QueuedTask
+    ) -> None:
         self.pending_work -= queued.work
-        queued.merge(new)
+        how(queued, other)
         self.pending_work += queued.work
         order = -queued.priority if self._order is None else self._order(queued.info(self.peer))
         if order != queued.order:

@@ -122,13 +122,13 @@ class FairScheduler:
     def starved(self, peer: str, now: float) -> bool:
         """Never served, or longer ago than the timeout."""
         turn = self._turns.get(peer)
-        return turn is None or now - turn.served_at > self._timeout
+        return turn is None or turn.served_at + self._timeout < now
 
     def __len__(self) -> int:
         return len(self._turns)
 
     def _key(self, turn: Turn, now: float, head: Any) -> Any:
-        starved = now - turn.served_at > self._timeout
+        starved = turn.served_at + self._timeout < now
         return (not starved, turn.active, -min(turn.pending, PENDING_CAP), turn.served_turn, turn.tie)
 
     def _enter(self, turn: Turn, key: Any) -> None:

@@ -6,10 +6,11 @@ Kinds: a block (`have` and `want_block`), a HAVE (`have` only), a DONT_HAVE (not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from bitswap.cid import CID
+from bitswap.decision.interface import TaskInfo
 from bitswap.options import MAX_FRAME
 
 BLOCK_OVERHEAD = 64
@@ -35,31 +36,15 @@ def presence_size(cid: CID) -> int:
     return length + 2 if length < 128 else length + 3
 
 
-class TaskInfo(NamedTuple):
-    """What a `task_order` is given (boxo `TaskInfo`)."""
-
-    peer: str
-    cid: CID
-    priority: int
-    want_block: bool
-    """Answered with the block if it is there, not with a HAVE."""
-    send_dont_have: bool
-    have: bool
-    size: int
-    """Bytes of the block; 0 when it is not there."""
-
-
-class Task:
+class QueuedTask:
     """One answer; owned by the queue of one peer, which alone changes it."""
 
     __slots__ = (
-        "cancelled",
         "cid",
         "have",
         "live",
         "order",
         "priority",
-        "repeated",
         "send_dont_have",
         "seq",
         "size",
@@ -82,11 +67,9 @@ class Task:
         self.order: Any = -priority
         self.seq = 0
         self.live = False  # queued; an entry of the heap whose task is not live is skipped
-        self.cancelled = False  # the peer withdrew it while it was under way
-        self.repeated = False  # asked for, or notified, again while it was under way
 
     @classmethod
-    def unsized(cls, cid: CID, priority: int, size: int, send_dont_have: bool) -> Task:
+    def unsized(cls, cid: CID, priority: int, size: int, send_dont_have: bool) -> QueuedTask:
         """A HAVE found by asking for presence alone; if it becomes a block its bytes are not counted.
 
         So boxo does with no WantHaveReplaceSize, and thus fills its messages and counts pendingBytes. `size`
@@ -111,7 +94,7 @@ class Task:
             peer, self.cid, self.priority, self.want_block, self.send_dont_have, self.have, self.size
         )
 
-    def merge(self, new: Task) -> None:
+    def merge(self, new: QueuedTask) -> None:
         """Take from `new`, for the same CID, what it knows or asks for beyond this; nothing is taken back.
 
         Whether DONT_HAVE was asked for stays as it first was, as in boxo.
@@ -121,8 +104,18 @@ class Task:
             self.size = new.size
             self.sized = new.sized
         self.want_block = self.want_block or new.want_block
-        self.priority = max(self.priority, new.priority)
+        self.raise_priority(new)
         self.weigh()
+
+    def replace(self, new: QueuedTask) -> None:
+        """Become `new`, for the same CID, but with the higher priority of both."""
+        self.have, self.size, self.sized = new.have, new.size, new.sized
+        self.want_block, self.send_dont_have = new.want_block, new.send_dont_have
+        self.raise_priority(new)
+        self.weigh()
+
+    def raise_priority(self, other: QueuedTask) -> None:
+        self.priority = max(self.priority, other.priority)
 
     def weigh(self) -> None:
         """Set `work`: bytes of the block or presence. Not while it is under way, where it is booked."""
@@ -136,19 +129,39 @@ class Task:
         self.have = False
         self.size = 0
 
-    def __lt__(self, other: Task) -> bool:
+    def __lt__(self, other: QueuedTask) -> bool:
         # Two heap entries of one task can be equal up to the task itself; either may come first.
         return False
 
     def __repr__(self) -> str:
         kind = "block" if self.is_block else "HAVE" if self.have else "DONT_HAVE"
-        return f"<Task {kind} {self.cid} priority {self.priority}>"
+        return f"<QueuedTask {kind} {self.cid} priority {self.priority}>"
 
 
-def has_new_info(task: Task, active: Iterable[Task]) -> bool:
+def has_new_info(task: QueuedTask, active: Iterable[QueuedTask]) -> bool:
     """Whether `task` says more than those under way: the block is first asked for, or first there."""
     block = have = False
     for other in active:
         block = block or other.want_block
         have = have or other.have
     return (task.want_block and not block) or (task.have and not have)
+
+
+class Merger(NamedTuple):
+    """What becomes of an answer for a CID that is queued or under way (go-peertaskqueue `TaskMerger`)."""
+
+    is_news: Callable[[QueuedTask, Iterable[QueuedTask]], bool]
+    """(new, those under way) -> whether it is queued although they are under way."""
+    merge: Callable[[QueuedTask, QueuedTask], None]
+    """(queued, new): the queued one takes the new one in."""
+    take_back: Callable[[QueuedTask, QueuedTask], None]
+    """(queued, old): the queued one takes in an older one that was not sent."""
+
+
+BITSWAP = Merger(has_new_info, QueuedTask.merge, QueuedTask.merge)
+
+MERGERS = {
+    "bitswap": BITSWAP,
+    "first": Merger(lambda new, active: False, QueuedTask.raise_priority, QueuedTask.raise_priority),
+    "replace": Merger(lambda new, active: True, QueuedTask.replace, QueuedTask.raise_priority),
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from bitswap.options import ClientOptions, ServerOptions
 from bitswap.wantmanager import WantManager
 
 if TYPE_CHECKING:
-    from bitswap.decision.envelope import Envelope
+    from bitswap.decision.interface import Envelope
     from bitswap.messagequeue import MessageQueue
     from bitswap.session import Session
     from bitswap.testnet.virtual import VirtualNetwork
@@ -112,14 +112,14 @@ class VirtualNode:
                 self.engine.blocks_received(peer, sum(map(len, received.wanted)), len(received.wanted))
             if self.legacy:
                 message = _as_legacy(message)
-            sizes = self._sizes(self.engine.lookups(message))
-            self.engine.message_received(peer, message, sizes, self.now)
+            lookup = self.engine.lookup(message)
+            self.engine.message_received(peer, lookup, self._sizes(lookup.cids), self.now)
             held = len(self.engine.wantlist_for_peer(peer))
             self.largest_wantlist[peer] = max(self.largest_wantlist.get(peer, 0), held)
         self.pump()
 
-    def _sizes(self, cids: Iterable[CID]) -> Mapping[CID, int | None]:
-        return {cid: len(self.blocks[cid].data) for cid in cids if cid in self.blocks}
+    def _sizes(self, cids: Iterable[CID]) -> list[int | None]:
+        return [None if (block := self.blocks.get(cid)) is None else len(block.data) for cid in cids]
 
     # -- driving the machines
 
@@ -167,7 +167,7 @@ class VirtualNode:
         busy = False
         while (envelope := engine.next_envelope(self.now)) is not None:
             busy = True
-            message = engine.fill(envelope, {cid: self.blocks.get(cid) for cid in envelope.cids})
+            message = engine.fill(envelope, [self.blocks.get(cid) for cid in envelope.cids])
             if message is not None:
                 self.sent += 1
                 self._network.send(self, envelope.peer, message, self._answer_done(engine, envelope))
