@@ -67,7 +67,9 @@ class Bitswap(Fetcher):
         )
         self.server: Server | None = None
         if self.options.server.enabled:
-            self.server = Server(network, store, self.options.server, clock=clock, tracer=sent)
+            self.server = Server(
+                network, store, self.options.server, clock=clock, tracer=sent, metrics=metrics
+            )
         self._generation = 0
         try:
             network.start(self)

@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,19 @@ from bitswap.decision.block_reader import BlockReader
 from bitswap.decision.engine import Engine
 from bitswap.decision.inbox import Inboxes, Work
 from bitswap.decision.score_ledger import Receipt
-from bitswap.network.interface import ANSWERS, Network, Peer
+from bitswap.metrics.interface import ServerGauges
+from bitswap.metrics.sends import answers_timed
+from bitswap.network.interface import ANSWERS, Network, Peer, SendDone
 from bitswap.options import ServerOptions
 from bitswap.stat import ServerStat
-from bitswap.tracer import Tracer
+from bitswap.tracer import Tracer, tell
 from bitswap.workers import Workers
 
 if TYPE_CHECKING:
     from bitswap.blockstore.interface import Blockstore
     from bitswap.decision.interface import Envelope
     from bitswap.message import Message
+    from bitswap.metrics.interface import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -48,12 +52,14 @@ class Server:
         *,
         clock: Clock | None = None,
         tracer: Tracer | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.options = options = options or ServerOptions()
         self._network = network
         self._reader = BlockReader(store)
         self._clock = clock or SystemClock()
         self._tracer = tracer
+        self._metrics = metrics
         self._remembers = options.max_known_blocks > 0
         self._engine_lock = threading.Lock()
         self._engine = Engine(network.self_id, options, secrets.randbits(64))
@@ -69,6 +75,7 @@ class Server:
         self._closed = False
         self._workers = Workers("bitswap-server", options.task_workers, self._work)
         self._workers.start()
+        self._unwatch = None if metrics is None else metrics.watch_server(self.gauges)
 
     # What the network tells
 
@@ -87,6 +94,8 @@ class Server:
 
     def message_received(self, peer: Peer, message: Message) -> None:
         """Take a message over and return; a peer that has too many waiting is paused."""
+        if self._tracer is not None:
+            tell("tracer", self._tracer.message_received, peer, message)
         if not message.full and not message.wantlist():
             return
         with self._wake:
@@ -163,6 +172,14 @@ class Server:
         with self._engine_lock:
             return self._engine.stat
 
+    def gauges(self) -> ServerGauges:
+        """What is charted of this half at the moment."""
+        with self._engine_lock:
+            counts = self._engine.counts()
+        return ServerGauges(
+            counts.pending_tasks, counts.active_tasks, self._inboxes.waiting, self._reader.active
+        )
+
     # Life
 
     def close(self) -> None:
@@ -172,6 +189,8 @@ class Server:
             self._inboxes.clear()
             self._wake.notify_all()
         self._workers.join()
+        if self._unwatch is not None:
+            tell("metrics", self._unwatch)
 
     def __enter__(self) -> Server:
         return self
@@ -330,14 +349,14 @@ class Server:
     def _send(self, envelope: Envelope, message: Message) -> None:
         peer = envelope.peer
         if self._tracer is not None:
-            try:
-                self._tracer.message_sent(peer, message)
-            except Exception:
-                _log.exception("the tracer failed")
+            tell("tracer", self._tracer.message_sent, peer, message)
+        done: SendDone = partial(self._ended, envelope)
+        if self._metrics is not None:
+            done = answers_timed(self._metrics, message, self._clock.now, done)
         try:
-            self._network.send(peer, message, ANSWERS, lambda error: self._ended(envelope, error))
+            self._network.send(peer, message, ANSWERS, done)
         except Exception as error:  # a network that is closed, or does not know the peer, may say so here
-            self._ended(envelope, error)
+            done(error)
 
     def _ended(self, envelope: Envelope, error: BaseException | None) -> None:
         """The send of an envelope ended; called on the network's thread, so a worker does the rest."""

@@ -24,14 +24,30 @@ class BlockReader:
     def __init__(self, store: Blockstore) -> None:
         self._store = store
         self._failures = 0
+        self._under_way: dict[object, int] = {}
 
     def sizes(self, cids: Sequence[CID]) -> list[int | None]:
         """Bytes of each block, None where there is none or it cannot be read."""
-        return self._each(cids, self._store.sizes)
+        return self._counted(cids, self._store.sizes)
 
     def blocks(self, cids: Sequence[CID]) -> list[Block | None]:
         """Each block, None where there is none or it cannot be read."""
-        return self._each(cids, self._store.get_many)
+        return self._counted(cids, self._store.get_many)
+
+    @property
+    def active(self) -> int:
+        """Blocks of all reads that are under way; from any thread."""
+        return sum(list(self._under_way.values()))
+
+    def _counted(
+        self, cids: Sequence[CID], read: Callable[[Sequence[CID]], list[_Found | None]]
+    ) -> list[_Found | None]:
+        key = object()
+        self._under_way[key] = len(cids)
+        try:
+            return self._each(cids, read)
+        finally:
+            del self._under_way[key]
 
     def _each(
         self, cids: Sequence[CID], read: Callable[[Sequence[CID]], list[_Found | None]]

@@ -18,7 +18,7 @@ from bitswap.stat import ServerStat
 if TYPE_CHECKING:
     from bitswap.block import Block
     from bitswap.cid import CID
-    from bitswap.decision.interface import DecisionCore, Envelope, Lookup
+    from bitswap.decision.interface import CoreCounts, DecisionCore, Envelope, Lookup
     from bitswap.message import Message
 
 _NEVER = float("-inf")
@@ -163,6 +163,10 @@ class Engine:
     def scores(self) -> dict[str, int]:
         """Usefulness of peers above 0: how steadily and how much they give and take (boxo tag "useful")."""
         return dict(self._scores)
+
+    def counts(self) -> CoreCounts:
+        """The numbers of the core, which cost nothing to read."""
+        return self._core.counts()
 
     @property
     def stat(self) -> ServerStat:

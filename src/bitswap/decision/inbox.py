@@ -59,6 +59,8 @@ class Inboxes:
         self._choked = False  # somebody was paused because of `max_bytes`
         self.waiting_bytes = 0
         """Bytes of all messages that wait."""
+        self.waiting = 0
+        """How many these are."""
 
     def __bool__(self) -> bool:
         """Whether `take` has something."""
@@ -85,6 +87,7 @@ class Inboxes:
         box.here = True
         box.messages.append((message, size))
         self.waiting_bytes += size
+        self.waiting += 1
         self._enqueue(peer, box)
         full = self.waiting_bytes >= self._max_bytes
         if full or len(box.messages) >= self._max_messages:
@@ -114,6 +117,7 @@ class Inboxes:
         if box.messages:
             message, size = box.messages.popleft()
             self.waiting_bytes -= size
+            self.waiting -= 1
         work = Work(peer, box.left, box.came, box.blocks, box.block_bytes, message)
         box.left = box.came = False
         box.blocks = box.block_bytes = 0
@@ -140,7 +144,7 @@ class Inboxes:
         self._boxes.clear()
         self._queue.clear()
         self._paused.clear()
-        self.waiting_bytes = 0
+        self.waiting_bytes = self.waiting = 0
 
     def _resumed(self, peer: str) -> list[str]:
         if self.waiting_bytes > self._max_bytes // 2:
@@ -163,6 +167,7 @@ class Inboxes:
 
     def _drop_messages(self, box: _Inbox) -> None:
         self.waiting_bytes -= sum(size for _, size in box.messages)
+        self.waiting -= len(box.messages)
         box.messages.clear()
 
     def _box(self, peer: str) -> _Inbox:
