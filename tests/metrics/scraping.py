@@ -65,6 +65,18 @@ def scrape(registry: CollectorRegistry) -> Scraped:
     return Scraped(generate_latest(registry).decode())
 
 
+class Side:
+    """One node's metrics."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = PrometheusMetrics(self.registry)
+
+    @property
+    def now(self) -> Scraped:
+        return scrape(self.registry)
+
+
 @contextmanager
 def metrics() -> Iterator[tuple[PrometheusMetrics, CollectorRegistry]]:
     """Metrics in a registry of their own."""

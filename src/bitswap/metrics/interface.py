@@ -1,4 +1,4 @@
-"""What a node tells whoever measures it. Each method does nothing unless a subclass overrides it.
+"""What a node tells whoever measures it. Subclasses override what they want; the rest does nothing.
 
 Events are told once a message, however many blocks it carries; what a node can be asked for at any time is
 read by whoever wants to know (`watch…`), so it costs nothing meanwhile. Fields of the gauges have the names
@@ -55,7 +55,7 @@ Stop = Callable[[], None]
 """Ends a `watch`; a second call does nothing."""
 
 
-class NetworkMetrics(Protocol):
+class NetworkMetrics:
     """What a network tells, from its own thread."""
 
     def message_received(self, size: int) -> None:
@@ -69,7 +69,7 @@ class NetworkMetrics(Protocol):
         return _nothing
 
 
-class Metrics(Protocol):
+class Metrics:
     """What both halves of a node tell, from threads of the node: must return soon. Raising harms nobody."""
 
     def blocks_received(self, sizes: Sequence[int]) -> None:
