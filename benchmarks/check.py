@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import process_time_ns
 
-from benchmarks.operation import Operation
+from benchmarks.operation import Effort, Operation
 from benchmarks.registry import compared
 from benchmarks.report import times
 from benchmarks.timing import run_samples, sample
@@ -29,8 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.check", description=__doc__)
     parser.add_argument("--update", action="store_true", help="measure, and write baseline.json anew")
     arguments = parser.parse_args(argv)
-    # The queue is part of what is measured of the engine, and at several shapes takes long.
-    twins = {name: found for name, found in compared(queues=False).items() if len(found) == 2}
+    twins = {name: found for name, found in compared(Effort.LIGHT).items() if len(found) == 2}
     if not twins:
         print("the compiled core is not built: there is nothing to compare", file=sys.stderr)
         return 2

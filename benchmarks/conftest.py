@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.operation import Operation, Runner
-from benchmarks.report import Row, figure, table
+from benchmarks.report import Row, figure, side_by_side
 
 ROUNDS = 3
 """Runs of an operation that needs a new state for each."""
@@ -61,12 +61,10 @@ def _run_afresh(benchmark: Any, operation: Operation, handled: list[int]) -> Non
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     results = config.stash[_RESULTS]
     compared = {name: found for name, found in results.items() if "" not in found}
-    lines = table(
-        [Row(name, compiled=found.get("c"), pure=found.get("py")) for name, found in compared.items()],
-        boxo=False,
-    )
+    rows = [Row(name, compiled=found.get("c"), pure=found.get("py")) for name, found in compared.items()]
+    lines = side_by_side(rows)
     single = [f"{name}: {figure(found[''])}" for name, found in results.items() if "" in found]
     if results:
         terminalreporter.section("nanoseconds an item, best round")
-    for line in (lines if compared else []) + single:
+    for line in (lines if rows else []) + single:
         terminalreporter.write_line(line)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import ModuleType
 from typing import NamedTuple
 
-from bitswap._core import implementations
-from bitswap.decision import envelope
+from bitswap._core import implementations as codecs
 from bitswap.decision.engine import Engine
+from bitswap.decision.implementations import Implementation, implementations
 from bitswap.options import ServerOptions
 
 
 class Serving(NamedTuple):
+    name: str
+    """ "py" or "c"."""
     codec: ModuleType
     """Decodes what comes in, and is what goes out."""
-    make: Callable[[ServerOptions], Engine]
+    parts: Implementation
+
+    def engine(self, options: ServerOptions) -> Engine:
+        # The pure one uses the messages of the process, which are compiled ones unless BITSWAP_PURE=1.
+        self.parts.DecisionCore.message_type = self.codec.Message
+        return Engine("us", options, 1, implementation=self.name)
 
 
 def engines() -> dict[str, Serving]:
-    """Every engine there is: "py", and "c" once there is a compiled one, which is one more line here."""
-    codecs = implementations()
-    return {
-        "py": Serving(codecs["py"], lambda options: _pure(codecs["py"], options)),
-    }
-
-
-def _pure(codec: ModuleType, options: ServerOptions) -> Engine:
-    # It answers with the messages of the process, which are compiled ones unless BITSWAP_PURE=1.
-    vars(envelope)["Message"] = codec.Message
-    return Engine("us", options, 1)
+    """Every one there is: "py", and "c" where it was built."""
+    codec = codecs()
+    return {name: Serving(name, codec[name], parts) for name, parts in implementations().items()}

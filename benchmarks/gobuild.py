@@ -1,4 +1,4 @@
-"""The Go program `versus-boxo` whose source is in `go/`: built by need, run one operation at a time."""
+"""The Go program `versus-boxo` whose source is in `go/`: built by need, asked for one figure at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from functools import cached_property
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "go"
@@ -22,7 +23,7 @@ class GoAbsent(Exception):
 class Boxo:
     """boxo's side of the comparison."""
 
-    def __init__(self, clock: str) -> None:
+    def __init__(self, clock: str = "wall") -> None:
         """Builds the program; Go's own cache makes that quick when nothing has changed.
 
         Raises GoAbsent, or RuntimeError with the compiler's words.
@@ -41,13 +42,26 @@ class Boxo:
         if built.returncode != 0:
             raise RuntimeError(f"go build failed:\n{built.stderr}")
 
-    def names(self) -> list[str]:
-        """Operations that it knows."""
-        return self._run("-list").splitlines()
+    @cached_property
+    def operations(self) -> frozenset[str]:
+        """Names of what it can time."""
+        return frozenset(self._run("-list").splitlines())
 
-    def measure(self, name: str) -> float:
-        """Nanoseconds an item."""
-        results: dict[str, float] = json.loads(self._run("-clock", self._clock, name))
+    @cached_property
+    def holdings(self) -> frozenset[str]:
+        """Names of what it can measure the memory of."""
+        return frozenset(self._run("-list", "-memory").splitlines())
+
+    def measure(self, name: str) -> float | None:
+        """Nanoseconds an item; None for an operation that it does not know."""
+        return self._figure(name, "-clock", self._clock) if name in self.operations else None
+
+    def bytes_an_item(self, name: str) -> float | None:
+        """Live heap after garbage collection; None for a holding that it does not know."""
+        return self._figure(name, "-memory") if name in self.holdings else None
+
+    def _figure(self, name: str, *arguments: str) -> float:
+        results: dict[str, float] = json.loads(self._run(*arguments, name))
         return results[name]
 
     def _run(self, *arguments: str) -> str:

@@ -13,13 +13,19 @@ from bitswap.message import Message, WantType
 
 KIB = 1024
 _PREFIX = b"\x01\x55\x12\x20"  # CIDv1, raw, sha2-256, 32 bytes
+_CIDS: list[CID] = []
+
+
+def numbered(i: int) -> CID:
+    """CID i names the hash of i as eight bytes, little-endian."""
+    return CID.from_trusted(_PREFIX + hashlib.sha256(i.to_bytes(8, "little")).digest())
 
 
 @cache
-def cids(count: int) -> tuple[CID, ...]:
-    """CID i names the hash of i as eight bytes, little-endian."""
-    hashes = (hashlib.sha256(i.to_bytes(8, "little")).digest() for i in range(count))
-    return tuple(CID.from_trusted(_PREFIX + digest) for digest in hashes)
+def cids(count: int, first: int = 0) -> tuple[CID, ...]:
+    """So many, from number `first` on; objects are shared between all calls."""
+    _CIDS.extend(map(numbered, range(len(_CIDS), first + count)))
+    return tuple(_CIDS[first : first + count])
 
 
 @cache
@@ -33,20 +39,26 @@ def spread(i: int) -> int:
     return i * 2654435761 % 2**31
 
 
-def wants_frame(wanted: Sequence[CID], *, have: bool = False, send_dont_have: bool = True) -> bytes:
-    """Wants with falling priorities, in a frame."""
+def wants_frame(
+    wanted: Sequence[CID], *, have: bool = False, send_dont_have: bool = True, above: int = 0
+) -> bytes:
+    """Wants with falling priorities, all greater than `above`, in a frame."""
     message = Message()
     kind = WantType.HAVE if have else WantType.BLOCK
     for i, cid in enumerate(wanted):
-        message.add_entry(cid, len(wanted) - i, kind, send_dont_have)
+        message.add_entry(cid, above + len(wanted) - i, kind, send_dont_have)
     return message.to_frame()
 
 
-def spread_frame(wanted: Sequence[CID], first: int) -> bytes:
-    """Want-haves whose priorities are in no order; `first` is the number of the first one."""
+def spread_frame(wanted: Sequence[CID], first: int = 0, *, silent: bool = False) -> bytes:
+    """Wants whose priorities are in no order; `first` is the number of the first one.
+
+    Want-haves that ask for DONT_HAVE, or with `silent` want-blocks that do not.
+    """
     message = Message()
+    kind = WantType.BLOCK if silent else WantType.HAVE
     for i, cid in enumerate(wanted, first):
-        message.add_entry(cid, spread(i), WantType.HAVE, True)
+        message.add_entry(cid, spread(i), kind, not silent)
     return message.to_frame()
 
 

@@ -1,6 +1,7 @@
 """The queue of answers at several shapes, through the engine, beside go-peertaskqueue alone.
 
-Ours has more to do: decoding and the ledger are in its figures.
+Ours has more to do: decoding and the ledger are in its figures. All peers want the same blocks, which the
+engine knows, with priorities in no order.
 """
 
 from __future__ import annotations
@@ -10,89 +11,90 @@ from functools import cache
 
 from benchmarks import inputs
 from benchmarks.engines import Serving
-from benchmarks.operation import Operation
-from benchmarks.serving import LARGE, NAMES, OPTIONS, Frames, Node, Sizes
-from bitswap.cid import CID
+from benchmarks.node import Node
+from benchmarks.operation import Effort, Operation
+from benchmarks.serving_inputs import LARGE, Frames, Sizes
+from benchmarks.shapes import ENOUGH, PER_MESSAGE, USUAL, Shape, shares
 
-SHAPES = ((1, 1000), (100, 1000), (1000, 10), (1, 100_000))
-"""Peers, answers for each."""
-MESSAGE = 1000
-"""Entries of a message at most."""
-POPS = 10_000
-"""Answers of each peer that are taken at least: at 100,000 a peer go-peertaskqueue is slow."""
-
-Sent = list[tuple[str, Frames]]
-
-
-@cache
-def _sizes() -> Sizes:
-    return dict.fromkeys(inputs.cids(max(tasks for _, tasks in SHAPES)), LARGE)
-
-
-def _by_peer(peers: int, tasks: int, frame: Callable[[tuple[CID, ...], int], bytes]) -> Sent:
-    """What each peer sends: all want the same CIDs."""
-    wanted = inputs.cids(tasks)
-    frames = [frame(wanted[i : i + MESSAGE], i) for i in range(0, tasks, MESSAGE)]
-    return [(name, frames) for name in NAMES[:peers]]
+GROWING_TASKS = [Shape(1, 1000), Shape(1, 10_000), Shape(1, 100_000), Shape(1, 1_000_000)]
+GROWING_PEERS = [Shape(peers, 10) for peers in (1, 10, 100, 1000, 10_000)]
+MANY_OF_EACH = [Shape(100, 1000), Shape(1000, 1000)]
+SHAPES = [Shape(1, 1000), Shape(100, 1000), Shape(1000, 10), Shape(10_000, 10), *GROWING_TASKS[2:]]
+"""What is compared with boxo; `benchmarks.growth` has them all."""
+HAVE_WORK, TARGET = 38, 16 * inputs.KIB
+"""Bytes of a HAVE as they are counted, and those that are taken at a time."""
 
 
 @cache
-def _pushes(peers: int, tasks: int) -> Sent:
-    return _by_peer(peers, tasks, inputs.spread_frame)
+def _sizes(count: int) -> Sizes:
+    return dict.fromkeys(inputs.cids(count), LARGE)
 
 
 @cache
-def _removals(peers: int, tasks: int) -> Sent:
-    return _by_peer(peers, tasks, lambda wanted, _: inputs.cancels_frame(wanted))
+def _pushes(shape: Shape) -> Frames:
+    wanted = shares(inputs.cids(shape.each))
+    return [[inputs.spread_frame(some, i * PER_MESSAGE) for i, some in enumerate(wanted)]] * shape.peers
+
+
+@cache
+def _removals(shape: Shape) -> Frames:
+    return [[inputs.cancels_frame(some) for some in shares(inputs.cids(shape.each))]] * shape.peers
+
+
+def pops(shape: Shape) -> int:
+    """Answers that are taken; with many to one peer, go-peertaskqueue looks at all of them each time."""
+    return ENOUGH // 10 if shape.each > ENOUGH * 10 else shape.peers * min(shape.each, ENOUGH)
+
+
+def effort(shape: Shape) -> Effort:
+    if shape == USUAL:
+        return Effort.LIGHT
+    return Effort.HEAVY if shape.all > ENOUGH * 10 else Effort.SHAPE
 
 
 def operations(serving: Serving) -> Iterator[Operation]:
-    """Push, pop and remove at each shape."""
-    for peers, tasks in SHAPES:
-        yield from _at_shape(serving, peers, tasks)
+    """Push, pop and remove at each shape that is compared with boxo."""
+    for shape in SHAPES:
+        yield from at_shape(serving, shape)
 
 
-def _at_shape(serving: Serving, peers: int, tasks: int) -> Iterator[Operation]:
+def at_shape(serving: Serving, shape: Shape) -> Iterator[Operation]:
     def empty() -> Node:
-        return Node(serving, serving.make(OPTIONS), _sizes())
+        _pushes(shape)
+        _removals(shape)
+        node = Node(serving, shape.each, _sizes(shape.each), known=True)
+        node.connect(shape.names)
+        return node
 
     def full() -> Node:
         node = empty()
-        push(node)
+        node.receive(shape.names, _pushes(shape))
         return node
 
     def push(node: Node) -> int:
-        _take_in(node, _pushes(peers, tasks))
-        return node.engine.stat.pending_tasks
+        node.receive(shape.names, _pushes(shape))
+        return shape.all
+
+    def pop(node: Node) -> int:
+        node.pop(None if pops(shape) == shape.all else -(-pops(shape) * HAVE_WORK // TARGET))
+        return shape.all - node.pending
 
     def remove(node: Node) -> int:
-        _take_in(node, _removals(peers, tasks))
-        return peers * tasks - node.engine.stat.pending_tasks
+        node.receive(shape.names, _removals(shape))
+        return shape.all
 
-    shape = f"{peers:,} x {tasks:,}"
-    yield Operation(f"queue: push, {shape}", "answer", push, empty)
-    yield Operation(f"queue: pop, {shape}", "answer", lambda node: _pop(node, peers, tasks), full)
-    yield Operation(f"queue: remove, {shape}", "answer", remove, full)
-
-
-def _take_in(node: Node, sent: Sent) -> None:
-    reader, decode = node.serving.codec.FrameReader(), node.serving.codec.Message.from_body
-    engine, size_of = node.engine, node.sizes.get
-    for name, frames in sent:
-        for frame in frames:
-            for content in reader.feed(frame):
-                message = decode(content)
-                sizes = {cid: size_of(cid) for cid in engine.lookups(message)}
-                engine.message_received(name, message, sizes, 0.0)
+    for name, run, prepare, pending in (
+        ("push", push, empty, shape.all),
+        ("pop", pop, full, shape.all - pops(shape)),
+        ("remove", remove, full, 0),
+    ):
+        yield Operation(
+            f"queue: {name}, {shape}", "answer", run, prepare, _at_most(pending), effort=effort(shape)
+        )
 
 
-def _pop(node: Node, peers: int, tasks: int) -> int:
-    """Take envelopes without filling them."""
-    engine, now = node.engine, 0.0
-    left = peers * max(tasks - POPS, 0)
-    while (envelope := engine.next_envelope(now)) is not None:
-        now += 1e-6
-        engine.envelope_sent(envelope, now)
-        if left and engine.stat.pending_tasks <= left:
-            break
-    return peers * tasks - engine.stat.pending_tasks
+def _at_most(pending: int) -> Callable[[Node], None]:
+    def check(node: Node) -> None:
+        assert pending - TARGET // HAVE_WORK - 1 <= node.pending <= pending, node.pending
+
+    return check

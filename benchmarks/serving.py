@@ -1,171 +1,181 @@
 """The decision engine: wants in, messages out, with a dict as the store.
 
-What is timed goes from the bytes of a frame to the bytes of a frame: decoding, sizes from the dict, ledger
-and queue; then envelopes, blocks from the dict, encoding.
+What is timed goes from the bytes of a frame to the bytes of a frame: decoding, sizes, ledger and queue; then
+envelopes, blocks from the dict, encoding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from benchmarks import inputs
+from benchmarks import serving_inputs as given
 from benchmarks.engines import Serving
-from benchmarks.operation import Operation
-from bitswap.block import Block
-from bitswap.cid import CID
-from bitswap.decision.engine import Engine
-from bitswap.options import ServerOptions
+from benchmarks.node import NO_BLOCKS, NO_SIZES, Node
+from benchmarks.operation import Effort, Operation
+from benchmarks.serving_inputs import Blocks, Frames, Sizes
+from benchmarks.shapes import ENOUGH, MANY, ONE, USUAL, Shape, shares
 
-PEERS, WANTS = 100, 1000
-ALL = PEERS * WANTS
-LARGE = 256 * inputs.KIB
-"""Bytes of a block that a want-have is answered with HAVE for."""
-SMALL = 256
-OPTIONS = ServerOptions(adaptive=False, max_wantlist_entries=1 << 17)
-"""Messages of 16 KiB, as boxo's, whatever the peer's speed."""
-NAMES = [f"peer {i}" for i in range(10_000)]
-
-Frames = Sequence[bytes]
-Sizes = dict[CID, int]
+HAVE_ON_WIRE = 40
+"""Bytes of a HAVE in a frame, with a CID of 36."""
+BLOCK_ON_WIRE = 12
+"""Bytes of a block in a frame beside its data."""
 
 
-class Node(NamedTuple):
-    """An engine and what is around it."""
+def _no_sizes() -> Sizes:
+    return NO_SIZES
+
+
+def _no_blocks() -> Blocks:
+    return NO_BLOCKS
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A node before something is timed: what its store has, whether it knows that, and what it was sent."""
 
     serving: Serving
-    engine: Engine
-    sizes: Sizes
+    shape: Shape
+    held: Callable[[], Sizes] = _no_sizes
+    before: Callable[[Shape], Frames] | None = None
+    known: bool = False
 
+    def node(self, needed: Callable[[], object] = object) -> Node:
+        """`needed` makes what the run will use, before the clock runs."""
+        needed()
+        node = Node(self.serving, self.shape.each, self.held(), known=self.known)
+        node.connect(self.shape.names)
+        if self.before is not None:
+            node.receive(self.shape.names, self.before(self.shape))
+        return node
 
-@cache
-def _frames(distinct: bool, have: bool, send_dont_have: bool) -> Frames:
-    """One frame of WANTS wants a peer; the same CIDs from every peer, or others from each."""
-    wanted = inputs.cids(ALL if distinct else WANTS)
-    shares = [wanted[i : i + WANTS] for i in range(0, len(wanted), WANTS)]
-    frames = [inputs.wants_frame(share, have=have, send_dont_have=send_dont_have) for share in shares]
-    return frames if distinct else frames * PEERS
+    def operation(
+        self,
+        name: str,
+        run: Callable[[Node], None],
+        *,
+        pending: int,
+        needed: Callable[[], object] = object,
+        boxo: str = "",
+    ) -> Operation:
+        """`pending`: answers that are queued afterwards."""
+        items = self.shape.all
 
+        def timed(node: Node) -> int:
+            run(node)
+            return items
 
-@cache
-def _cancels() -> Frames:
-    wanted = inputs.cids(ALL)
-    return [inputs.cancels_frame(wanted[i : i + WANTS]) for i in range(0, ALL, WANTS)]
+        def check(node: Node) -> None:
+            assert node.pending == pending, node.pending
 
-
-@cache
-def _large() -> Sizes:
-    return dict.fromkeys(inputs.cids(ALL), LARGE)
-
-
-@cache
-def _small_blocks() -> dict[CID, Block]:
-    return {block.cid: block for block in inputs.blocks(ALL, SMALL)}
-
-
-@cache
-def _small_frames() -> Frames:
-    wanted = list(_small_blocks())
-    return [inputs.wants_frame(wanted[i : i + WANTS]) for i in range(0, ALL, WANTS)]
-
-
-@cache
-def _small_sizes() -> Sizes:
-    return dict.fromkeys(_small_blocks(), SMALL)
-
-
-def receive(node: Node, frames: Frames, first: int = 0) -> int:
-    """Every peer sends one frame; returns the answers that are queued."""
-    reader, decode = node.serving.codec.FrameReader(), node.serving.codec.Message.from_body
-    engine, size_of = node.engine, node.sizes.get
-    for name, frame in zip(NAMES[first:], frames, strict=False):
-        for content in reader.feed(frame):
-            message = decode(content)
-            sizes = {cid: size_of(cid) for cid in engine.lookups(message)}
-            engine.message_received(name, message, sizes, 0.0)
-    return engine.stat.pending_tasks
-
-
-def drain(node: Node, blocks: dict[CID, Block]) -> int:
-    """Send until nothing is queued; returns how many answers that were."""
-    engine, now = node.engine, 0.0
-    before = engine.stat.pending_tasks
-    while (envelope := engine.next_envelope(now)) is not None:
-        message = engine.fill(envelope, {cid: blocks.get(cid) for cid in envelope.cids})
-        assert message is not None
-        message.to_frame()
-        now += 1e-6
-        engine.envelope_sent(envelope, now)
-    return before - engine.stat.pending_tasks
+        return Operation(
+            f"engine: {name}, {self.shape}",
+            "want",
+            timed,
+            lambda: self.node(needed),
+            check,
+            boxo=boxo and f"engine: {boxo}, {self.shape}",
+            effort=Effort.LIGHT if self.shape == USUAL else Effort.SHAPE,
+        )
 
 
 def operations(serving: Serving) -> Iterator[Operation]:
-    """100 peers that want 1,000 blocks each."""
+    """Everything at 100 peers x 1,000 wants, what matters most at other shapes too."""
+    for shape in (USUAL, MANY, ONE):
+        fresh = Scene(serving, shape, given.large)
+        queued = replace(fresh, before=given.want_haves)
+        yield _receiving("receive, known", replace(fresh, known=True), given.want_haves, boxo="receive")
+        yield _receiving("receive, dict", fresh, given.want_haves, boxo="receive")
+        if shape == USUAL:
+            yield _in_steps(fresh)
+            missing = replace(fresh, held=_no_sizes)
+            yield _receiving("receive, missing", missing, given.want_blocks)
+        answers = ENOUGH if shape.peers == 1 else shape.all
+        yield _answering("send presences", queued, _no_blocks, HAVE_ON_WIRE, answers)
+        small = replace(fresh, held=given.small, before=given.want_small)
+        on_wire = BLOCK_ON_WIRE + given.SMALL
+        yield _answering("send blocks of 256 B", small, given.small_blocks, on_wire, answers)
+        if shape == USUAL:
+            middle = replace(fresh, held=given.middle, before=given.want_middle)
+            on_wire = BLOCK_ON_WIRE + given.MIDDLE
+            yield _answering("send blocks of 16 KiB", middle, given.middle_blocks, on_wire, ENOUGH)
+            yield _notifying(replace(fresh, held=_no_sizes, before=given.want_silently))
+            yield _overflowing(queued)
+        yield _cancelling(queued)
+        yield _disconnecting(queued)
 
-    def empty(sizes: Callable[[], Sizes]) -> Callable[[], Node]:
-        return lambda: _node(serving, sizes())
 
-    def loaded(sizes: Callable[[], Sizes], frames: Callable[[], Frames]) -> Callable[[], Node]:
-        def prepare() -> Node:
-            node = _node(serving, sizes())
-            receive(node, frames())
-            return node
-
-        return prepare
-
-    def present() -> Frames:
-        return _frames(True, True, True)
-
-    def missing() -> Frames:
-        return _frames(True, False, True)
-
-    yield Operation(
-        "engine: receive wants, present", "want", lambda node: receive(node, present()), empty(_large)
-    )
-    yield Operation(
-        "engine: receive wants, missing", "want", lambda node: receive(node, missing()), empty(dict)
-    )
-    yield Operation(
-        "engine: send presences", "presence", lambda node: drain(node, {}), loaded(_large, present)
-    )
-    yield Operation(
-        "engine: send blocks of 256 B",
-        "block",
-        lambda node: drain(node, _small_blocks()),
-        loaded(_small_sizes, _small_frames),
-    )
-    yield Operation("engine: cancel", "want", _cancel, loaded(_large, present))
-    yield Operation("engine: peers disconnect", "want", _disconnect, loaded(_large, present))
-    yield Operation(
-        "engine: new blocks for all peers",
-        "peer and block",
-        _notify,
-        loaded(dict, lambda: _frames(False, False, False)),
+def _receiving(name: str, scene: Scene, sent: Callable[[Shape], Frames], *, boxo: str = "") -> Operation:
+    shape, names = scene.shape, scene.shape.names
+    return scene.operation(
+        name,
+        lambda node: node.receive(names, sent(shape)),
+        pending=shape.all,
+        needed=lambda: sent(shape),
+        boxo=boxo,
     )
 
 
-def _node(serving: Serving, sizes: Sizes) -> Node:
-    engine = serving.make(OPTIONS)
-    for name in NAMES[:PEERS]:
-        engine.peer_connected(name)
-    return Node(serving, engine, sizes)
+def _in_steps(scene: Scene) -> Operation:
+    shape, names = scene.shape, scene.shape.names
+    return scene.operation(
+        "receive, dict, in steps",
+        lambda node: node.receive_in_steps(names, given.want_haves(shape)),
+        pending=shape.all,
+        needed=lambda: given.want_haves(shape),
+        boxo="receive",
+    )
 
 
-def _cancel(node: Node) -> int:
-    before = node.engine.stat.pending_tasks
-    return before - receive(node, _cancels())
+def _answering(
+    name: str, scene: Scene, blocks: Callable[[], Blocks], on_wire: int, answers: int
+) -> Operation:
+    left = scene.shape.all - answers
+
+    def run(node: Node) -> int:
+        node.drain(blocks(), on_wire, answers)
+        return answers
+
+    def check(node: Node) -> None:
+        # The last message may hold more than was still awaited.
+        assert left - 2 * given.MIDDLE // on_wire <= node.pending <= left, node.pending
+
+    plain = scene.operation(name, lambda _: None, pending=left, needed=blocks)
+    return replace(plain, item="answer", run=run, finish=check)
 
 
-def _disconnect(node: Node) -> int:
-    before = node.engine.stat.pending_tasks
-    for name in NAMES[:PEERS]:
-        node.engine.peer_disconnected(name)
-    return before - node.engine.stat.pending_tasks
+def _cancelling(scene: Scene) -> Operation:
+    shape, names = scene.shape, scene.shape.names
+    return scene.operation(
+        "cancel",
+        lambda node: node.receive(names, given.withdrawals(shape)),
+        pending=0,
+        needed=lambda: given.withdrawals(shape),
+    )
 
 
-def _notify(node: Node) -> int:
-    came = inputs.cids(WANTS)
-    for i in range(0, WANTS, 100):
-        node.engine.notify_new_blocks(dict.fromkeys(came[i : i + 100], LARGE), 0.0)
-    return node.engine.stat.pending_tasks
+def _overflowing(scene: Scene) -> Operation:
+    """As many further wants as a peer may have, more urgent than all it has: those go, and are refused."""
+    shape, names = scene.shape, scene.shape.names
+    return scene.operation(
+        "overflow",
+        lambda node: node.receive(names, given.want_more(shape)),
+        pending=2 * shape.all,
+        needed=lambda: given.want_more(shape),
+    )
+
+
+def _disconnecting(scene: Scene) -> Operation:
+    names = scene.shape.names
+    return scene.operation("peers disconnect", lambda node: node.disconnect(names), pending=0)
+
+
+def _notifying(scene: Scene) -> Operation:
+    came = inputs.cids(given.SHARED)
+
+    def run(node: Node) -> None:
+        for some in shares(came, 100):
+            node.engine.notify_new_blocks(dict.fromkeys(some, given.LARGE), 0.0)
+
+    return scene.operation("new blocks for all peers", run, pending=scene.shape.all)

@@ -1,15 +1,15 @@
-"""What exists in several implementations: codec, engine."""
+"""What exists in several implementations: codec, engine, queues, wantlist."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.operation import Operation, Runner
+from benchmarks.operation import Effort, Operation, Runner
 from benchmarks.registry import compared
 
 CASES = [
     pytest.param(implementation, operation, id=f"{name}-{implementation}")
-    for name, found in compared(queues=False).items()
+    for name, found in compared(Effort.SHAPE).items()
     for implementation, operation in found.items()
 ]
 

@@ -54,10 +54,11 @@ func spread(i int) int32 {
 	return int32(uint64(i) * 2654435761 % (1 << 31))
 }
 
-func wants(wanted []cid.Cid, kind pb.Message_Wantlist_WantType, sendDontHave bool) bsmsg.BitSwapMessage {
+// wants have falling priorities, all greater than `above`.
+func wants(wanted []cid.Cid, above int, kind pb.Message_Wantlist_WantType, sendDontHave bool) bsmsg.BitSwapMessage {
 	m := bsmsg.New(false)
 	for i, c := range wanted {
-		m.AddEntry(c, int32(len(wanted)-i), kind, sendDontHave)
+		m.AddEntry(c, int32(above+len(wanted)-i), kind, sendDontHave)
 	}
 	return m
 }
@@ -93,15 +94,4 @@ func frame(m bsmsg.BitSwapMessage) []byte {
 		panic(err)
 	}
 	return out.Bytes()
-}
-
-// shares cuts what is wanted into one part a peer.
-func shares(wanted []cid.Cid, size int) [][]cid.Cid {
-	var out [][]cid.Cid
-	for len(wanted) > 0 {
-		n := min(size, len(wanted))
-		out = append(out, wanted[:n])
-		wanted = wanted[n:]
-	}
-	return out
 }

@@ -11,6 +11,8 @@ const (
 	sampleTime = 20 * time.Millisecond // a sample of an operation that repeats takes at least this long
 	minSamples = 2
 	maxSamples = 50
+	maxAfresh  = 5               // samples of an operation that needs a new state for each
+	heavy      = 2 * time.Second // of an operation that takes longer, preparation included, one sample is enough
 )
 
 // operation is one thing that is timed. prepare is not; the run that it returns is, and returns how many items it
@@ -38,8 +40,16 @@ func clockNamed(name string) (clock, error) {
 // measure gives the nanoseconds an item of the best sample: what disturbs a sample only adds to it.
 func measure(op operation, read clock, budget time.Duration) float64 {
 	best := math.Inf(1)
-	ends := time.Now().Add(budget)
-	for n := 0; n < minSamples || (n < maxSamples && time.Now().Before(ends)); n++ {
+	began := time.Now()
+	most := maxAfresh
+	if op.repeats {
+		most = maxSamples
+	}
+	for n := 0; n < most; n++ {
+		spent := time.Since(began)
+		if n >= minSamples && spent > budget || n > 0 && spent > heavy {
+			break
+		}
 		best = min(best, sample(op, read))
 	}
 	return best

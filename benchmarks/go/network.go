@@ -12,20 +12,25 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
 )
 
+// answer says how many answers must be sent until a queue counts as sent.
+type answer struct {
+	bytes int // that each takes in a frame
+	count int
+}
+
 // gatedNetwork encodes messages and drops them. Until it is opened it holds every sender, so that a queue can be filled.
 type gatedNetwork struct {
-	gate     chan struct{}
-	itemSize int64
-	left     atomic.Int64 // items still to be sent
-	done     chan struct{}
+	gate  chan struct{}
+	bytes int64
+	left  atomic.Int64 // answers still to be sent
+	done  chan struct{}
 }
 
 var _ bsnet.BitSwapNetwork = (*gatedNetwork)(nil)
 
-// newGatedNetwork expects `items` answers, which all take itemSize bytes of a frame.
-func newGatedNetwork(items, itemSize int) *gatedNetwork {
-	n := &gatedNetwork{gate: make(chan struct{}), done: make(chan struct{}), itemSize: int64(itemSize)}
-	n.left.Store(int64(items))
+func newGatedNetwork(awaited answer) *gatedNetwork {
+	n := &gatedNetwork{gate: make(chan struct{}), done: make(chan struct{}), bytes: int64(max(1, awaited.bytes))}
+	n.left.Store(int64(awaited.count))
 	return n
 }
 
@@ -48,13 +53,14 @@ func (n *gatedNetwork) SendMessage(ctx context.Context, _ peer.ID, m bsmsg.BitSw
 		return err
 	}
 	// What a frame has besides its answers is shorter than one answer.
-	if n.left.Add(-int64(size)/n.itemSize) == 0 {
+	sent := int64(size) / n.bytes
+	if left := n.left.Add(-sent); left <= 0 && left+sent > 0 {
 		close(n.done)
 	}
 	return nil
 }
 
-// drain opens the gate and waits until everything is sent.
+// drain opens the gate and waits until enough is sent.
 func (n *gatedNetwork) drain() {
 	close(n.gate)
 	<-n.done

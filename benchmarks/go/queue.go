@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/ipfs/go-cid"
 	"github.com/ipfs/go-peertaskqueue"
 	"github.com/ipfs/go-peertaskqueue/peertask"
@@ -11,9 +9,13 @@ import (
 
 const (
 	targetWork = 16 << 10
-	hasWork    = 38     // bytes of a HAVE for such a CID, as boxo counts them
-	pops       = 10_000 // answers of each peer that are taken at least: at 100,000 a peer it is slow
+	hasWork    = 38 // bytes of a HAVE for such a CID, as boxo counts them
 )
+
+var queueShapes = []shape{
+	{1, 1000}, {1, 10_000}, {1, 100_000}, {1, 1_000_000}, {100, 1000}, {1000, 1000},
+	{1, 10}, {10, 10}, {100, 10}, {1000, 10}, {10_000, 10},
+}
 
 type loadedQueue struct {
 	queue *peertaskqueue.PeerTaskQueue
@@ -23,11 +25,8 @@ type loadedQueue struct {
 
 func queueOperations() []operation {
 	var out []operation
-	for _, shape := range []struct {
-		peers, tasks int
-		name         string
-	}{{1, 1000, "1 x 1,000"}, {100, 1000, "100 x 1,000"}, {1000, 10, "1,000 x 10"}, {1, 100_000, "1 x 100,000"}} {
-		empty := func() *loadedQueue { return newLoadedQueue(shape.peers, shape.tasks) }
+	for _, s := range queueShapes {
+		empty := func() *loadedQueue { return newLoadedQueue(s) }
 		full := func() *loadedQueue {
 			q := empty()
 			q.push()
@@ -35,7 +34,7 @@ func queueOperations() []operation {
 		}
 		add := func(name string, make func() *loadedQueue, run func(*loadedQueue) int) {
 			out = append(out, operation{
-				name: fmt.Sprintf("queue: %s, %s", name, shape.name),
+				name: "queue: " + name + ", " + s.String(),
 				prepare: func() (func() int, func()) {
 					q := make()
 					return func() int { return run(q) }, nil
@@ -43,43 +42,43 @@ func queueOperations() []operation {
 			})
 		}
 		add("push", empty, (*loadedQueue).push)
-		add("pop", full, (*loadedQueue).pop)
+		add("pop", full, func(q *loadedQueue) int { return q.pop(pops(s)) })
 		add("remove", full, (*loadedQueue).remove)
 	}
 	return out
 }
 
-func newLoadedQueue(peers, tasks int) *loadedQueue {
-	q := &loadedQueue{queue: peertaskqueue.New(peertaskqueue.IgnoreFreezing(true)), peers: peerIDs(peers)}
-	for i, c := range cids(tasks) {
+// pops is how many are taken: with many to one peer, each time it looks at all of them.
+func pops(s shape) int {
+	if s.each > 100_000 {
+		return enough / 10
+	}
+	return s.peers * min(s.each, enough)
+}
+
+// newLoadedQueue is for peers that all want the same.
+func newLoadedQueue(s shape) *loadedQueue {
+	q := &loadedQueue{queue: peertaskqueue.New(peertaskqueue.IgnoreFreezing(true)), peers: peerIDs(s.peers)}
+	for i, c := range cids(s.each) {
 		q.tasks = append(q.tasks, peertask.Task{Topic: c, Priority: int(spread(i)), Work: hasWork})
 	}
 	return q
 }
 
-func peerIDs(count int) []peer.ID {
-	out := make([]peer.ID, count)
-	for i := range out {
-		out[i] = peer.ID(fmt.Sprintf("peer %d", i))
-	}
-	return out
-}
-
-// push queues the tasks of each peer, a thousand at a time.
+// push queues the tasks of each peer, as many at a time as a message has.
 func (q *loadedQueue) push() int {
 	for _, p := range q.peers {
-		for rest := q.tasks; len(rest) > 0; {
-			n := min(1000, len(rest))
-			q.queue.PushTasks(p, rest[:n]...)
-			rest = rest[n:]
+		for _, some := range shares(q.tasks, perMessage) {
+			q.queue.PushTasks(p, some...)
 		}
 	}
 	return len(q.peers) * len(q.tasks)
 }
 
-func (q *loadedQueue) pop() int {
+// pop takes at least so many tasks.
+func (q *loadedQueue) pop(count int) int {
 	n := 0
-	for n < len(q.peers)*min(len(q.tasks), pops) {
+	for n < count {
 		p, tasks, _ := q.queue.PopTasks(targetWork)
 		if len(tasks) == 0 {
 			panic("the queue is empty too early")

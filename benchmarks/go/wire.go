@@ -28,7 +28,7 @@ func codecOperations() []operation {
 		items int
 		make  func() bsmsg.BitSwapMessage
 	}{
-		{"1,000 wants", entries, func() bsmsg.BitSwapMessage { return wants(cids(entries), pb.Message_Wantlist_Block, true) }},
+		{"1,000 wants", entries, func() bsmsg.BitSwapMessage { return wants(cids(entries), 0, pb.Message_Wantlist_Block, true) }},
 		{"1,000 cancels", entries, func() bsmsg.BitSwapMessage { return cancels(cids(entries)) }},
 		{"1,000 presences", entries, func() bsmsg.BitSwapMessage { return presences(cids(entries)) }},
 		{"15 blocks of 256 KiB", blockCount, func() bsmsg.BitSwapMessage { return sending(makeBlocks(blockCount, blockSize)) }},
@@ -69,7 +69,7 @@ func buildOperations() []operation {
 		afresh("new wants", add),
 		repeated("message: merge 1,000 wants", func() func() int {
 			all := cids(entries)
-			m := wants(all, pb.Message_Wantlist_Block, true)
+			m := wants(all, 0, pb.Message_Wantlist_Block, true)
 			return func() int {
 				for _, c := range all {
 					add(m, c)
@@ -89,7 +89,7 @@ func frameOperations() []operation {
 			return func() int { split(stream); return (len(stream) + piece - 1) / piece }
 		}),
 		repeated("frames of one want, in such pieces", func() func() int {
-			stream := bytes.Repeat(frame(wants(cids(1), pb.Message_Wantlist_Block, true)), 10_000)
+			stream := bytes.Repeat(frame(wants(cids(1), 0, pb.Message_Wantlist_Block, true)), 10_000)
 			return func() int { return split(stream) }
 		}),
 	}
