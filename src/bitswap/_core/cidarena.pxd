@@ -19,11 +19,17 @@ cdef extern from *:
     #define BITSWAP_MAX_CHUNKS 0x40000u
     #define BITSWAP_LONG_KEY 254u
     #define BITSWAP_SIZES 67
+    #if defined(__GNUC__)
+    #define BITSWAP_SHARED __attribute__((may_alias))
+    #else
+    #define BITSWAP_SHARED
+    #endif
     /* The key follows, or a pointer to it if `length` is 255. */
-    typedef struct {
+    typedef struct BITSWAP_SHARED {
         uint32_t head : 30, indexed : 1, known : 1;
         uint32_t size : 23, sized : 1, length : 8;
     } bitswap_cid;
+    typedef struct BITSWAP_SHARED { uint32_t next, prev, units; } bitswap_hole;
     """
     const uint32_t NIL "BITSWAP_NIL"  # the id of no record
     const uint32_t UNIT_BITS "BITSWAP_UNIT_BITS"
@@ -38,13 +44,10 @@ cdef extern from *:
         uint32_t size       # bytes of the block, below 2^23
         uint32_t sized      # `size` is known
         uint32_t length     # bytes of the key, 255 if it is long
-
-
-# A record that is free.
-cdef struct Hole:
-    uint32_t next
-    uint32_t prev
-    uint32_t units
+    ctypedef struct Hole "bitswap_hole":  # where a record was
+        uint32_t next
+        uint32_t prev
+        uint32_t units
 
 
 cdef struct LongKey:

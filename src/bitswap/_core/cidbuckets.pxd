@@ -1,12 +1,13 @@
 # cython: language_level=3
 """A hash table of 30-bit ids that grows and shrinks by one bucket at a time (linear hashing), so that no call takes long.
 
-A bucket is one cache line with twelve ids, a byte of the hash of each, and a link to a spill bucket for what does not fit.
-All buckets of a chain but the last are full, and within a bucket there are no gaps. The table does not know what the ids
-stand for: whoever uses it compares what `match` finds, counts in `ids`, and hashes what `split` moves.
+A bucket is one cache line with twelve ids and ten bits of the hash of each, its part: to look for an id and, as far as they
+go, to divide the bucket without asking for hashes. What does not fit goes to spill buckets, of which all but the last of a
+chain are full. The table does not know what the ids stand for: whoever uses it compares what `match` finds, counts in `ids`,
+and has hashes for `divide`.
 """
 
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from bitswap._core.memory cimport grab_lines, regrab, release, release_lines
@@ -18,13 +19,17 @@ cdef extern from *:
     #if defined(_MSC_VER) && !defined(__clang__)
     #include <intrin.h>
     #endif
-    enum { BITSWAP_WIDTH = 12 };
-    #define BITSWAP_SEGMENT_BITS 10
-    #define BITSWAP_SEGMENT 1024u
+    #define BITSWAP_WIDTH 12u
+    #define BITSWAP_ID_BITS 30
+    #define BITSWAP_ID_MASK 0x3FFFFFFFu
+    #define BITSWAP_LINK_BITS 28
+    #define BITSWAP_LINK_MASK 0xFFFFFFFu
+    #define BITSWAP_PART_MASK 0x3FFu
+    #define BITSWAP_SEGMENT_BITS 8
+    #define BITSWAP_SEGMENT 256u
     #define BITSWAP_SPILL_BITS 6
     #define BITSWAP_SPILL 64u
-    #define BITSWAP_NO_BUCKET 0xFFFFFFFFu
-    #define BITSWAP_MAX_BUCKETS 0x1000000u
+    #define BITSWAP_MAX_BUCKETS 0x800000u
     static inline uint32_t bitswap_lowest(uint32_t bits) {
     #if defined(__GNUC__) || defined(__clang__)
         return (uint32_t)__builtin_ctz(bits);
@@ -42,7 +47,7 @@ cdef extern from *:
     #include <emmintrin.h>
     static inline uint32_t bitswap_match(const uint8_t *tags, uint8_t tag) {
         __m128i line = _mm_loadu_si128((const __m128i *)tags);
-        return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(line, _mm_set1_epi8((char)tag))) & 0xFFFu;
+        return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(line, _mm_set1_epi8((char)tag)));
     }
     #else
     static inline uint32_t bitswap_match(const uint8_t *tags, uint8_t tag) {
@@ -53,20 +58,24 @@ cdef extern from *:
     #endif
     """
     const uint32_t WIDTH "BITSWAP_WIDTH"
+    const uint32_t ID_BITS "BITSWAP_ID_BITS"
+    const uint32_t ID_MASK "BITSWAP_ID_MASK"
+    const uint32_t LINK_BITS "BITSWAP_LINK_BITS"
+    const uint32_t LINK_MASK "BITSWAP_LINK_MASK"
+    const uint32_t PART_MASK "BITSWAP_PART_MASK"
     const uint32_t SEGMENT_BITS "BITSWAP_SEGMENT_BITS"
     const uint32_t SEGMENT "BITSWAP_SEGMENT"
     const uint32_t SPILL_BITS "BITSWAP_SPILL_BITS"
     const uint32_t SPILL "BITSWAP_SPILL"
-    const uint32_t NO_BUCKET "BITSWAP_NO_BUCKET"
     const uint32_t MAX_BUCKETS "BITSWAP_MAX_BUCKETS"
     uint32_t lowest "bitswap_lowest"(uint32_t bits) noexcept nogil
-    uint32_t match "bitswap_match"(const uint8_t* tags, uint8_t tag) noexcept nogil  # one bit for each equal tag
+    uint32_t match_tags "bitswap_match"(const uint8_t* tags, uint8_t tag) noexcept nogil  # one bit for each, from 2^0
 
 
 cdef struct Bucket:
-    uint8_t tags[12]    # 0 where there is no id
-    uint32_t link       # spill bucket that follows, plus one
-    uint32_t ids[12]
+    uint8_t tags[12]    # the low eight bits of the parts
+    uint32_t state      # how many ids there are, in four bits, and below it the spill bucket that follows, plus one
+    uint32_t ids[12]    # with the high two bits of the parts above them
 
 
 cdef struct Buckets:
@@ -75,14 +84,21 @@ cdef struct Buckets:
     uint32_t segment_room   # of the array
     uint32_t first_size     # buckets of the first segment, which grows up to SEGMENT
     uint32_t count      # buckets in use, spill buckets not counted
-    uint32_t mask       # the largest power of two that is not above `count`, minus one
+    uint32_t level      # the largest power of two that is not above `count`
+    uint32_t divided    # `count` minus that: so many buckets are at one level more, and as many came from them
+    uint32_t bases[2]   # lowest bit of the parts at `level` and at one more
     uint32_t ids        # how many are in the table
     Bucket** spills
     uint32_t spill_count    # segments of spill buckets
     uint32_t spill_room     # of the array
     uint32_t spilled    # spill buckets in use
-    uint32_t spare      # list of those that are not, by `link`
+    uint32_t spare      # list of those that are not, by `state`
     uint32_t promised   # ids that were reserved and have not come yet
+
+
+cdef struct Place:
+    Bucket* bucket      # where the chain begins
+    uint32_t part
 
 
 cdef inline Bucket* bucket_at(const Buckets* table, uint32_t number) noexcept nogil:
@@ -93,15 +109,58 @@ cdef inline Bucket* spill_at(const Buckets* table, uint32_t link) noexcept nogil
     return &table.spills[(link - 1) >> SPILL_BITS][(link - 1) & (SPILL - 1)]
 
 
-cdef inline uint8_t tag_of(uint32_t hash) noexcept nogil:
-    cdef uint8_t tag = <uint8_t>(hash >> 24)  # bits that choose no bucket
-    return tag if tag else 1
+cdef inline uint32_t filled(const Bucket* bucket) noexcept nogil:
+    """How many ids the bucket itself holds."""
+    return bucket.state >> LINK_BITS
 
 
-cdef inline Bucket* home_of(const Buckets* table, uint32_t hash) noexcept nogil:
-    """The bucket in which the chain of a hash begins; the table is not empty."""
-    cdef uint32_t wide = hash & (2 * table.mask + 1)
-    return bucket_at(table, wide if wide < table.count else hash & table.mask)
+cdef inline Bucket* next_of(const Buckets* table, const Bucket* bucket) noexcept nogil:
+    """The spill bucket that follows, or NULL."""
+    cdef uint32_t link = bucket.state & LINK_MASK
+    return spill_at(table, link) if link else NULL
+
+
+cdef inline uint32_t id_in(const Bucket* bucket, uint32_t slot) noexcept nogil:
+    return bucket.ids[slot] & ID_MASK
+
+
+cdef inline uint32_t part_in(const Bucket* bucket, uint32_t slot) noexcept nogil:
+    return bucket.tags[slot] | (bucket.ids[slot] >> ID_BITS) << 8
+
+
+cdef inline uint32_t base_of(uint32_t level) noexcept nogil:
+    """Lowest bit of the parts in buckets that `level` bits of the hash have chosen.
+
+    It moves in steps of four, so that one round of dividing out of four must ask for hashes; seven bits of a part or more
+    then distinguish the ids of a bucket.
+    """
+    return level & ~3U
+
+
+cdef inline void set_level(Buckets* table, uint32_t level) noexcept nogil:
+    table.level = level
+    table.bases[0] = base_of(level)
+    table.bases[1] = base_of(level + 1)
+
+
+cdef inline Place place_of(const Buckets* table, uint32_t hash) noexcept nogil:
+    cdef Place place
+    cdef uint32_t number = hash & ((1U << table.level) - 1)
+    cdef uint32_t more = number < table.divided
+    number |= hash & (more << table.level)
+    place.bucket = bucket_at(table, number)
+    place.part = hash >> table.bases[more] & PART_MASK
+    return place
+
+
+cdef inline uint32_t match(const Bucket* bucket, uint32_t part) noexcept nogil:
+    """A bit for each slot that may be what is looked for; see `is_part`."""
+    return match_tags(bucket.tags, <uint8_t>part) & ((1U << filled(bucket)) - 1)
+
+
+cdef inline bint is_part(const Bucket* bucket, uint32_t slot, uint32_t part) noexcept nogil:
+    """Whether a slot that `match` found has the other bits of the part as well."""
+    return bucket.ids[slot] >> ID_BITS == part >> 8
 
 
 cdef inline int init_buckets(Buckets* table) noexcept nogil:
@@ -115,8 +174,9 @@ cdef inline int init_buckets(Buckets* table) noexcept nogil:
         release(table.segments)
         table.segments = NULL
         return -1
-    memset(table.segments[0], 0, sizeof(Bucket))
+    table.segments[0].state = 0
     table.segment_count = table.segment_room = table.first_size = table.count = 1
+    set_level(table, 0)
     return 0
 
 
@@ -148,7 +208,7 @@ cdef inline void drop_spills(Buckets* table) noexcept nogil:
 
 
 cdef inline void put_spare(Buckets* table, uint32_t link) noexcept nogil:
-    spill_at(table, link).link = table.spare
+    spill_at(table, link).state = table.spare
     table.spare = link
 
 
@@ -195,48 +255,69 @@ cdef inline int reserve_ids(Buckets* table, uint32_t ids) noexcept nogil:
 # Chains
 
 
-cdef inline uint32_t filled(const Bucket* bucket) noexcept nogil:
-    cdef uint32_t gaps = match(bucket.tags, 0)
-    return lowest(gaps) if gaps else WIDTH
-
-
-cdef inline void append(Buckets* table, Bucket* bucket, uint8_t tag, uint32_t id) noexcept nogil:
+cdef inline void append(Buckets* table, Bucket* bucket, uint32_t part, uint32_t id) noexcept nogil:
     """Put an id at the end of the chain that begins with `bucket`."""
+    cdef Bucket* following
     cdef uint32_t link, slot
-    while bucket.link:
-        bucket = spill_at(table, bucket.link)
+    while True:
+        following = next_of(table, bucket)
+        if following == NULL:
+            break
+        bucket = following
     slot = filled(bucket)
     if slot == WIDTH:
         link = table.spare
-        bucket.link = link
+        bucket.state |= link
         bucket = spill_at(table, link)
-        table.spare = bucket.link
+        table.spare = bucket.state
         table.spilled += 1
-        memset(bucket, 0, sizeof(Bucket))
-        slot = 0
-    bucket.tags[slot] = tag
-    bucket.ids[slot] = id
+        bucket.state = slot = 0
+    bucket.tags[slot] = <uint8_t>part
+    bucket.ids[slot] = id | (part >> 8) << ID_BITS
+    bucket.state += 1U << LINK_BITS
 
 
 cdef inline void remove(Buckets* table, Bucket* home, Bucket* bucket, uint32_t slot) noexcept nogil:
     """Take an id out of the chain of `home`; the last one of the chain comes into its place."""
     cdef Bucket* before = NULL
     cdef Bucket* last = home
+    cdef Bucket* following = next_of(table, home)
     cdef uint32_t end
-    while last.link:
+    while following != NULL:
         before = last
-        last = spill_at(table, last.link)
+        last = following
+        following = next_of(table, last)
     end = filled(last) - 1
     bucket.tags[slot] = last.tags[end]
     bucket.ids[slot] = last.ids[end]
-    last.tags[end] = 0
+    last.state -= 1U << LINK_BITS
     if end == 0 and before != NULL:
-        put_spare(table, before.link)
-        before.link = 0
+        put_spare(table, before.state & LINK_MASK)
+        before.state &= ~LINK_MASK
         table.spilled -= 1
 
 
+cdef inline bint take_spilled(Buckets* table, Bucket* copy) noexcept nogil:
+    """Replace `copy` by the spill bucket that follows it, which is spare then; false if none follows."""
+    cdef uint32_t link = copy.state & LINK_MASK
+    if link == 0:
+        return False
+    copy[0] = spill_at(table, link)[0]
+    put_spare(table, link)
+    table.spilled -= 1
+    return True
+
+
 # Growing and shrinking
+
+
+cdef inline bint is_crowded(const Buckets* table) noexcept nogil:
+    """Above 9.5 ids a bucket. Spill buckets included, the table then takes less than 9 bytes an id."""
+    return table.ids * 2 > table.count * 19 and table.count < MAX_BUCKETS
+
+
+cdef inline bint is_sparse(const Buckets* table) noexcept nogil:
+    return table.ids * 2 < table.count * 15 and table.count > 1
 
 
 cdef inline int resize_first(Buckets* table, uint32_t size) noexcept nogil:
@@ -274,57 +355,74 @@ cdef inline int extend(Buckets* table) noexcept nogil:
     return 0
 
 
-cdef inline bint is_crowded(const Buckets* table) noexcept nogil:
-    """Above 8.75 ids a bucket. Spill buckets included, the table then takes less than 9 bytes an id."""
-    return table.ids * 4 > table.count * 35 and table.count < MAX_BUCKETS
+cdef inline Bucket* divide(Buckets* table, Bucket* copy) noexcept nogil:
+    """Use one bucket more, for which there is memory: see `extend`.
 
-
-cdef inline bint is_sparse(const Buckets* table) noexcept nogil:
-    return table.ids * 5 < table.count * 36 and table.count > 1
-
-
-cdef inline void split(Buckets* table, Bucket* copy) noexcept nogil:
-    """Use one bucket more, for which there is memory: `extend`.
-
-    The ids of the bucket that it divides are moved to `copy`, to be appended anew; then see `take_spilled`.
+    The ids of the bucket that is divided are moved to `copy`, to be appended anew by their hashes; `take_spilled` brings
+    more of them. If parts need not change, it is all done here, and NULL returned.
     """
-    cdef Bucket* source = bucket_at(table, table.count & table.mask)
+    cdef Bucket* source = bucket_at(table, table.divided)
+    cdef Bucket* other = bucket_at(table, table.count)
+    cdef uint32_t bit = table.level - table.bases[0]
+    cdef uint32_t i, part
+    cdef bint kept = table.bases[0] == table.bases[1]
     copy[0] = source[0]
-    memset(source, 0, sizeof(Bucket))
-    memset(bucket_at(table, table.count), 0, sizeof(Bucket))
+    source.state = other.state = 0
     table.count += 1
-    if table.count > 2 * table.mask + 1:
-        table.mask = 2 * table.mask + 1
+    table.divided += 1
+    if table.divided == 1U << table.level:
+        table.divided = 0
+        set_level(table, table.level + 1)
+    if not kept:
+        return source
+    while True:
+        for i in range(filled(copy)):
+            part = part_in(copy, i)
+            append(table, other if part >> bit & 1 else source, part, id_in(copy, i))
+        if not take_spilled(table, copy):
+            return NULL
 
 
-cdef inline bint take_spilled(Buckets* table, Bucket* copy) noexcept nogil:
-    """Replace `copy` by the spill bucket that it is linked to; false if it is linked to none."""
-    cdef uint32_t link = copy.link
-    if link == 0:
-        return False
-    copy[0] = spill_at(table, link)[0]
-    put_spare(table, link)
-    table.spilled -= 1
-    return True
+cdef inline void merge_chain(Buckets* table, Bucket* home, Bucket* copy, uint32_t number, bint rebase) noexcept nogil:
+    """Append to `home` the chain of a copied bucket that had this number, at a level that is one less."""
+    cdef uint32_t low = number >> table.bases[0] & 15
+    cdef uint32_t i, part
+    while True:
+        for i in range(filled(copy)):
+            part = part_in(copy, i)
+            if rebase:
+                # The bits that are needed now are those that had chosen the bucket.
+                part = (part << 4 | low) & PART_MASK
+            append(table, home, part, id_in(copy, i))
+        if not take_spilled(table, copy):
+            return
 
 
 cdef inline void merge_last(Buckets* table) noexcept nogil:
     """Use one bucket less, unless that may need a spill bucket and there is none to spare."""
     cdef uint32_t number = table.count - 1
-    cdef uint32_t mask = table.mask if number > table.mask else table.mask >> 1
-    cdef Bucket* home = bucket_at(table, number & mask)
+    cdef uint32_t level = table.level if table.divided else table.level - 1
+    cdef uint32_t buddy = number - (1U << level)
+    cdef Bucket* home = bucket_at(table, buddy)
     cdef Bucket copy = bucket_at(table, number)[0]
-    cdef uint32_t i
-    if home.link or copy.link or filled(home) + filled(&copy) > WIDTH:
+    cdef Bucket mine
+    cdef bint rebase = base_of(level) != base_of(level + 1)
+    if filled(home) + filled(&copy) > WIDTH or home.state & LINK_MASK or copy.state & LINK_MASK:
         if not spills_suffice(table, <size_t>table.promised + 1):
             return
     table.count = number
-    table.mask = mask
-    while True:
-        for i in range(filled(&copy)):
-            append(table, home, copy.tags[i], copy.ids[i])
-        if not take_spilled(table, &copy):
-            break
+    table.divided = buddy
+    set_level(table, level)
+    if rebase:
+        mine = home[0]
+        home.state = 0
+        merge_chain(table, home, &mine, buddy, True)
+    merge_chain(table, home, &copy, number, rebase)
+    trim(table)
+
+
+cdef inline void trim(Buckets* table) noexcept nogil:
+    """Give memory back that the buckets in use are far from."""
     if table.segment_count > 1:
         # Half a segment away, so that none comes and goes with single ids.
         if table.count + SEGMENT // 2 <= (table.segment_count - 1) * SEGMENT:

@@ -14,8 +14,9 @@ from bitswap._core.cidarena cimport (
     key_of, length_of, long_key, record_at, record_units, release_record, reserve_long, reserve_units, take_long,
 )
 from bitswap._core.cidbuckets cimport (
-    Bucket, Buckets, append, bucket_at, buckets_memory, drop_spills, extend, filled, free_buckets, home_of, init_buckets,
-    is_crowded, is_sparse, lowest, match, merge_last, remove, reserve_ids, spill_at, split, tag_of, take_spilled,
+    Bucket, Buckets, Place, append, bucket_at, buckets_memory, divide, drop_spills, extend, filled, free_buckets, id_in,
+    init_buckets, is_crowded, is_part, is_sparse, lowest, match, merge_last, next_of, place_of, remove, reserve_ids,
+    take_spilled,
 )
 from bitswap._core.cidtable cimport Secret, hash_cid
 from bitswap._core.memory cimport prefetch, release
@@ -41,12 +42,10 @@ cdef inline void cids_free(CidStore* store) noexcept nogil:
     cdef Bucket* bucket
     for i in range(store.table.count):
         bucket = bucket_at(&store.table, i)
-        while True:
+        while bucket != NULL:
             for j in range(filled(bucket)):
-                drop_key(store, bucket.ids[j])
-            if bucket.link == 0:
-                break
-            bucket = spill_at(&store.table, bucket.link)
+                drop_key(store, id_in(bucket, j))
+            bucket = next_of(&store.table, bucket)
     free_buckets(&store.table)
     free_chunks(&store.arena)
 
@@ -93,28 +92,28 @@ cdef inline int cids_reserve_long(CidStore* store, uint32_t length) noexcept nog
 
 cdef inline void cids_prefetch(const CidStore* store, uint32_t hash) noexcept nogil:
     """Tell the processor that a CID with this hash is about to be looked for."""
-    prefetch(home_of(&store.table, hash))
+    prefetch(place_of(&store.table, hash).bucket)
 
 
 cdef inline uint32_t cids_find(
     const CidStore* store, const uint8_t* key, uint32_t length, uint32_t hash
 ) noexcept nogil:
     """The id of a CID, NIL if it is not there."""
-    cdef const Bucket* bucket = home_of(&store.table, hash)
-    cdef uint8_t tag = tag_of(hash)
-    cdef uint32_t found, id
+    cdef Place place = place_of(&store.table, hash)
+    cdef const Bucket* bucket = place.bucket
+    cdef uint32_t found, slot
     cdef const Cid* cid
-    while True:
-        found = match(bucket.tags, tag)
+    while bucket != NULL:
+        found = match(bucket, place.part)
         while found:
-            id = bucket.ids[lowest(found)]
-            cid = cid_at(store, id)
-            if length_of(cid) == length and memcmp(key_of(cid), key, length) == 0:
-                return id
+            slot = lowest(found)
+            if is_part(bucket, slot, place.part):
+                cid = cid_at(store, id_in(bucket, slot))
+                if length_of(cid) == length and memcmp(key_of(cid), key, length) == 0:
+                    return id_in(bucket, slot)
             found &= found - 1
-        if bucket.link == 0:
-            return NIL
-        bucket = spill_at(&store.table, bucket.link)
+        bucket = next_of(&store.table, bucket)
+    return NIL
 
 
 cdef inline uint32_t cids_intern(CidStore* store, const uint8_t* key, uint32_t length, uint32_t hash) noexcept nogil:
@@ -138,29 +137,31 @@ cdef inline uint32_t add_cid(CidStore* store, const uint8_t* key, uint32_t lengt
         kept = take_long(&store.arena, length)
         memcpy(kept + 1, key, length)
         memcpy(cid + 1, &kept, sizeof(kept))
-    append(&store.table, home_of(&store.table, hash), tag_of(hash), id)
+    put_id(store, id, hash)
     store.table.ids += 1
     if store.table.promised:
         store.table.promised -= 1
-    if is_crowded(&store.table):
+    if is_crowded(&store.table) and extend(&store.table) == 0:
+        # Without memory for it chains get longer instead.
         grow(store)
     return id
 
 
+cdef inline void put_id(CidStore* store, uint32_t id, uint32_t hash) noexcept nogil:
+    cdef Place place = place_of(&store.table, hash)
+    append(&store.table, place.bucket, place.part, id)
+
+
 cdef inline void grow(CidStore* store) noexcept nogil:
-    """Split one bucket; without memory for it chains get longer instead."""
     cdef Bucket copy
-    cdef uint32_t i, n, hash
-    if extend(&store.table) < 0:
+    cdef uint32_t i
+    if divide(&store.table, &copy) == NULL:
         return
-    split(&store.table, &copy)
     while True:
-        n = filled(&copy)
-        for i in range(n):
-            prefetch(cid_at(store, copy.ids[i]))
-        for i in range(n):
-            hash = cid_hash(store, copy.ids[i])
-            append(&store.table, home_of(&store.table, hash), copy.tags[i], copy.ids[i])
+        for i in range(filled(&copy)):
+            prefetch(cid_at(store, id_in(&copy, i)))
+        for i in range(filled(&copy)):
+            put_id(store, id_in(&copy, i), cid_hash(store, id_in(&copy, i)))
         if not take_spilled(&store.table, &copy):
             return
 
@@ -173,19 +174,17 @@ cdef inline void drop_key(CidStore* store, uint32_t id) noexcept nogil:
 
 cdef inline void cids_drop(CidStore* store, uint32_t id) noexcept nogil:
     """Forget a CID to which nothing refers any more; its id will be another's."""
-    cdef uint32_t hash = cid_hash(store, id)
+    cdef Place place = place_of(&store.table, cid_hash(store, id))
     cdef uint32_t units = record_units(length_of(cid_at(store, id)))
-    cdef Bucket* home = home_of(&store.table, hash)
-    cdef Bucket* bucket = home
-    cdef uint32_t found = match(bucket.tags, tag_of(hash))
-    while True:
-        while found == 0:
-            bucket = spill_at(&store.table, bucket.link)
-            found = match(bucket.tags, tag_of(hash))
-        if bucket.ids[lowest(found)] == id:
-            break
-        found &= found - 1
-    remove(&store.table, home, bucket, lowest(found))
+    cdef Bucket* bucket = place.bucket
+    cdef uint32_t found = match(bucket, place.part)
+    while found == 0 or id_in(bucket, lowest(found)) != id:
+        if found:
+            found &= found - 1
+        else:
+            bucket = next_of(&store.table, bucket)
+            found = match(bucket, place.part)
+    remove(&store.table, place.bucket, bucket, lowest(found))
     drop_key(store, id)
     release_record(&store.arena, id, units)
     store.table.ids -= 1
