@@ -1,4 +1,4 @@
-"""What is answered to what, when nothing is under way yet (server.go's engine scenarios, replace size 0)."""
+"""What is answered to what, beyond the scenarios of `tests/scenarios`."""
 
 from __future__ import annotations
 
@@ -8,72 +8,11 @@ from bitswap.block import Block
 from bitswap.message import Message
 from bitswap.options import ServerOptions
 
-from .support import ALPHABET, CONSONANTS, VOWELS, Answer, Node, block, cid, one
+from .support import Answer, Node, block, cid, one
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
 NO_REPLACE = ServerOptions(want_have_replace_size=0)
-
-# (messages: blocks, haves, asked for DONT_HAVE), expected blocks, haves, dont_haves; all in one envelope
-CASES = [
-    ([("aeiou", "", False)], "aeiou", "", ""),
-    ([("aeiou", "fgh", False)], "aeiou", "fgh", ""),
-    ([("", "fgh123", False)], "", "fgh", ""),
-    ([("", "fgh123", True)], "", "fgh", "123"),
-    ([("aeiou123", "fgh456", False)], "aeiou", "fgh", ""),
-    ([("aeiou123", "fgh456", True)], "aeiou", "fgh", "123456"),
-    ([("ae", "", False), ("io", "", False), ("u", "", False)], "aeiou", "", ""),
-    ([("ae", "jk", False), ("io", "lm", False), ("u", "", False)], "aeiou", "jklm", ""),
-    ([("ae12", "", True), ("io34", "5", True), ("u", "jk6", True)], "aeiou", "jk", "123456"),
-    ([("a", "", False), ("", "a", False)], "a", "", ""),
-    ([("", "b", False), ("b", "", False)], "b", "", ""),
-    ([("a", "", False), ("a", "", False)], "a", "", ""),
-    ([("", "a", False), ("", "a", False)], "", "a", ""),
-]
-
-
-@pytest.mark.parametrize(("messages", "blocks", "haves", "dont_haves"), CASES)
-def test_wants_that_come_before_the_first_send_are_answered_in_one_envelope(
-    messages: list[tuple[str, str, bool]], blocks: str, haves: str, dont_haves: str
-) -> None:
-    node = Node(NO_REPLACE)
-    for want_blocks, want_haves, ask in messages:
-        node.want("A", want_blocks, want_haves, ask=ask)
-    assert one(node.drain()) == Answer("A", blocks, haves, dont_haves)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "answers"),
-    [
-        (("a", ""), ("", "a"), [("a", "")]),
-        (("", "b"), ("b", ""), [("", "b"), ("b", "")]),
-        (("a", ""), ("a", ""), [("a", "")]),
-        (("", "a"), ("", "a"), [("", "a")]),
-    ],
-)
-def test_a_want_repeated_while_its_answer_is_under_way_is_answered_again_only_if_it_asks_for_more(
-    first: tuple[str, str], second: tuple[str, str], answers: list[tuple[str, str]]
-) -> None:
-    node = Node(NO_REPLACE, envelopes_per_peer=8)
-    seen = []
-    for blocks, haves in (first, second):
-        node.want("A", blocks, haves)
-        begun = node.begin()
-        if begun is not None:
-            seen.append((begun[1].blocks, begun[1].haves))
-    assert seen == answers
-
-
-def test_cancels_take_back_what_is_queued() -> None:
-    node = Node()
-    for _ in range(10):
-        node.want("A", ALPHABET)
-        node.want("A", cancels=VOWELS)
-        node.want("B", ALPHABET)
-        node.want("B", cancels=CONSONANTS)
-        answers = {answer.peer: answer.blocks for answer in node.drain()}
-        assert answers == {"A": CONSONANTS, "B": VOWELS}
-        assert node.engine.peers() == []
 
 
 def test_a_cancel_in_a_message_wins_over_a_want_in_it() -> None:
@@ -94,34 +33,6 @@ def test_a_cancel_leaves_what_is_under_way() -> None:
     node.want("A", cancels="a")
     node.engine.envelope_sent(begun[0], node.now)
     assert node.engine.stat.blocks_sent == 1
-
-
-def test_wants_for_blocks_that_are_missing_are_answered_when_the_blocks_come() -> None:
-    node = Node(stored="")
-    large = [block(name, 8192) for name in "wxyz"]
-    message = Message()
-    for priority, (item, kind) in enumerate(zip(large, (1, 1, 0, 0), strict=True)):
-        message.add_entry(item.cid, 4 - priority, kind)
-    node.receive("A", message)
-    assert node.drain() == []
-    node.arrive([large[0], large[2]])
-    assert one(node.drain()) == Answer("A", blocks="y", haves="w")
-
-
-def test_dont_have_is_said_where_asked_for_and_the_want_lives_on() -> None:
-    node = Node(stored="")
-    large = [block(name, 8192) for name in "wxyz"]
-    message = Message()
-    for priority, item in enumerate(large):
-        message.add_entry(item.cid, 4 - priority, 1 if priority < 2 else 0, priority % 2 == 1)
-    node.add(large)
-    node.store.clear()
-    node.receive("A", message)
-    assert one(node.drain()) == Answer("A", dont_haves="xz")
-    assert node.wantlist("A") == "wxyz"
-    node.arrive(large)
-    assert one(node.drain()) == Answer("A", blocks="yz", haves="wx")
-    assert node.wantlist("A") == ""
 
 
 def test_a_have_does_not_answer_a_want_for_the_block() -> None:
@@ -208,20 +119,6 @@ def test_an_empty_message_says_nothing() -> None:
     assert node.wantlist("A") == "1a"
 
 
-def test_wantlists_are_kept_by_peer_until_it_leaves() -> None:
-    node = Node(stored="")
-    node.want("A", "ab")
-    node.want("A", "cd")
-    assert node.wantlist("A") == "abcd"
-    assert node.wantlist("B") == ""
-    assert node.engine.peers() == ["A"]
-    node.engine.peer_disconnected("A")
-    assert node.wantlist("A") == ""
-    assert node.engine.peers() == []
-    node.arrive([block("a")])
-    assert node.drain() == []
-
-
 def test_priorities_order_what_is_sent_and_ties_are_served_in_order_of_arrival() -> None:
     node = Node(ServerOptions(target_message_size=1, adaptive=False))
     node.want("A", "bc", priority=10)
@@ -246,20 +143,6 @@ def test_pending_bytes_are_what_is_left_for_that_peer() -> None:
         message.add_entry(block(name, 2000).cid, 1)
     node.receive("A", message)
     assert [answer.pending_bytes for answer in node.drain()] == [4000, 2000, 0]
-
-
-def test_accounts_of_both_sides_agree() -> None:
-    ernie, bert = Node(), Node()
-    for _ in range(1000):
-        bert.engine.blocks_received("ernie", len(block("a").data))
-        ernie.want("bert", "a")
-        assert one(ernie.drain()).blocks == "a"
-    sent, received = ernie.engine.ledger_for_peer("bert"), bert.engine.ledger_for_peer("ernie")
-    assert (sent.sent, sent.recv, sent.exchanged) == (1000, 0, 1000)
-    assert (received.sent, received.recv, received.exchanged) == (0, 1000, 1000)
-    assert sent.value == 1000.0
-    assert received.value == 0.0
-    assert ernie.engine.ledger_for_peer("nobody") == ("nobody", 0.0, 0, 0, 0)
 
 
 def test_statistics_count_what_was_sent() -> None:

@@ -1,4 +1,4 @@
-"""Filters, odd CIDs, too many wants, blocks that are too large or vanish."""
+"""Too many wants, blocks that are too large or vanish, a CID without a limit; see also `tests/scenarios`."""
 
 from __future__ import annotations
 
@@ -14,92 +14,6 @@ from .support import Answer, Node, block, cid, one
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
-DIGITS = "0123456789"
-
-
-def test_a_filtered_block_is_refused_as_if_missing() -> None:
-    denied = {("p0", cid(name)) for name in "bcde1"} | {("p1", cid(name)) for name in "ab"}
-    allowed_to_p2 = {cid("d")}
-
-    def allowed(peer: str, wanted: CID) -> bool:
-        return wanted in allowed_to_p2 if peer == "p2" else (peer, wanted) not in denied
-
-    node = Node(ServerOptions(want_have_replace_size=0, peer_block_request_filter=allowed), stored="abcde")
-    node.want("p0", "a", ask=True)
-    assert one(node.drain()) == Answer("p0", blocks="a")
-    node.want("p1", "bd", ask=True)
-    assert one(node.drain()) == Answer("p1", blocks="d", dont_haves="b")
-    node.want("p1", "", "ac", ask=True)
-    assert one(node.drain()) == Answer("p1", haves="c", dont_haves="a")
-    node.want("p2", "bcd1", "a", ask=True)
-    assert one(node.drain()) == Answer("p2", blocks="d", dont_haves="1abc")
-    node.arrive([block("1")])
-    assert node.drain() == []
-
-
-def test_a_filter_may_change_its_mind() -> None:
-    allowed: set[str] = set()
-    node = Node(
-        ServerOptions(
-            want_have_replace_size=0, peer_block_request_filter=lambda _, c: node.names[c] in allowed
-        ),
-        envelopes_per_peer=8,
-    )
-
-    def ask(blocks: str, haves: str = "") -> Answer:
-        node.want("A", blocks, haves, ask=True)
-        begun = node.begin()
-        assert begun is not None
-        return begun[1]
-
-    assert ask("a") == Answer("A", dont_haves="a")
-    allowed.add("a")
-    assert ask("a") == Answer("A", blocks="a")
-    allowed.update("bc")
-    assert ask("", "bc") == Answer("A", haves="bc")
-    allowed.remove("b")
-    assert ask("bc") == Answer("A", blocks="c", dont_haves="b")
-    assert ask("", "d") == Answer("A", dont_haves="d")
-    allowed.add("d")
-    assert ask("", "d") == Answer("A", haves="d")
-
-
-ODD = {
-    "oversized": CID(b"\x01\x55\x1e\x40" + b"\x07" * 64),
-    "identity": CID(b"\x01\x55\x00\x20" + b"\x07" * 32),
-    "wide-codec-identity": CID(b"\x01\xa9\x02\x00\x04" + b"\x07" * 4),
-}
-
-
-@pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize("kind", [0, 1])
-@pytest.mark.parametrize("full", [True, False])
-def test_odd_cids_are_ignored_and_the_rest_of_the_message_is_not(odd: str, kind: int, full: bool) -> None:
-    node = Node(ServerOptions(max_cid_size=64))
-    message = Message(full)
-    message.add_entry(ODD[odd], 9, kind, True)
-    message.add_entry(cid("1"), 1, kind, True)
-    assert node.engine.lookup(message).cids == [cid("1")]
-    node.receive("A", message)
-    assert node.wantlist("A") == "1"
-    assert one(node.drain()) == Answer("A", dont_haves="1")
-    assert node.engine.stat.entries_ignored == 1
-
-
-def test_a_message_of_odd_cids_alone_leaves_the_wantlist() -> None:
-    node = Node(ServerOptions(max_cid_size=64), stored="")
-    node.want("A", "1")
-    message = Message()
-    for odd in ODD.values():
-        message.add_entry(odd, 1, 0, True)
-    node.receive("A", message)
-    message = Message()
-    message.cancel(ODD["oversized"])
-    message.add_entry(cid("2"), 1)
-    node.receive("A", message)
-    assert node.wantlist("A") == "12"
-    assert node.drain() == []
-
 
 def test_no_limit_on_cids() -> None:
     node = Node(ServerOptions(max_cid_size=0))
@@ -113,13 +27,6 @@ def test_no_limit_on_cids() -> None:
 
 def limited(limit: int = 4, **more: object) -> Node:
     return Node(ServerOptions(max_wantlist_entries=limit, **more), stored="")  # type: ignore[arg-type]
-
-
-def test_one_message_may_fill_the_wantlist_and_no_more_fits() -> None:
-    node = limited(8)
-    node.want("A", "01234567")
-    node.want("A", "89", priority=-5)
-    assert node.wantlist("A") == "01234567"
 
 
 def test_higher_priorities_push_the_lowest_out() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
-from bitswap.decision.interface import TaskInfo
 from bitswap.decision.score_ledger import DefaultScoreLedger
 from bitswap.message import Message
 from bitswap.options import KIB, MIB, ServerOptions
@@ -25,19 +22,6 @@ def ask(node: Node, peer: str, names: str, size: int) -> None:
     for name in names:
         message.add_entry(block(name, size).cid, 1)
     node.receive(peer, message)
-
-
-def test_a_newcomer_with_one_want_is_served_at_once_beside_busy_peers() -> None:
-    node = Node(STEADY)
-    for number in range(10):
-        for letter in ALPHABET:
-            node.want(f"busy {number}", letter)
-    for _ in range(20):
-        assert node.next() is not None
-    node.want("newcomer", "a")
-    answer = node.next()
-    assert answer is not None
-    assert answer.peer == "newcomer"
 
 
 def test_a_peer_that_had_all_it_asked_for_counts_as_a_newcomer_when_it_asks_again() -> None:
@@ -167,21 +151,6 @@ def test_messages_keep_their_size_when_that_is_fixed() -> None:
     node = Node(ServerOptions(adaptive=False), stored="")
     fill_queue(node)
     assert sizes_of_messages(node, 0.01, 3) == [16 * KIB] * 3
-
-
-def test_a_task_order_orders_tasks_and_peers() -> None:
-    def letter(task: TaskInfo) -> str:
-        return names[task.cid]
-
-    node = Node(ServerOptions(target_message_size=1, adaptive=False, task_order=letter))
-    names = node.names
-    peers = list(ALPHABET[:10])
-    random.Random(3).shuffle(peers)
-    for name in peers:
-        node.want(f"peer {name}", name)
-    assert [answer.blocks for answer in node.drain()] == sorted(peers)
-    node.want("one", "cab")
-    assert [answer.blocks for answer in node.drain()] == ["a", "b", "c"]
 
 
 class TestFailedSends:
@@ -371,22 +340,6 @@ def test_wants_outlive_a_connection_event_and_nothing_outlives_a_disconnection()
 
 
 class TestScores:
-    def test_a_useful_peer_scores_until_it_has_been_idle_for_long(self) -> None:
-        node = Node()
-        node.drain()  # the first call starts the clock of the samples
-        node.want("A", "a")
-        node.drain()
-        assert node.engine.scores() == {}
-        for _ in range(3):
-            node.want("A", "a")
-            node.drain()
-            self.wait(node, 1)
-            assert node.engine.scores()["A"] > 0
-            self.wait(node, 10)
-        assert "A" in node.engine.scores()
-        self.wait(node, 400)
-        assert node.engine.scores() == {}
-
     def test_giving_scores_more_than_taking_and_leaving_forgets(self) -> None:
         node = Node()
         node.drain()

@@ -1,4 +1,4 @@
-"""The queue of one peer (go-peertaskqueue `peertracker_test.go`)."""
+"""The queue of one peer, beyond what `tests/scenarios` asks of every queue (go-peertaskqueue)."""
 
 from __future__ import annotations
 
@@ -20,82 +20,11 @@ def names(tasks: list[QueuedTask]) -> str:
 NAMES = {cid(name): name for name in "123abcdefgh"}
 
 
-def test_nothing_comes_out_of_nothing() -> None:
-    queue = PeerQueue("A")
-    assert queue.pop(100, 0) == []
-    queue.push([task("a")], 100)
-    assert queue.pop(0, 0) == []
-    assert queue.pop(-1, 0) == []
-
-
-def test_size_and_order() -> None:
-    queue = PeerQueue("A")
-    queue.push([task("1", 10, 10), task("2", 20, 10), task("3", 15, 10)], 100)
-    assert names(queue.pop(10, 0)) == "2"
-    assert (queue.pending_work, len(queue.pending), len(queue.active)) == (20, 2, 1)
-    assert names(queue.pop(100, 0)) == "31"
-    assert queue.pending_work == 0
-    assert queue.pop(100, 0) == []
-
-
-def test_the_first_one_always_fits() -> None:
-    queue = PeerQueue("A")
-    queue.push([task("1", 20, 10), task("2", 10, 5)], 100)
-    assert names(queue.pop(7, 0)) == "1"
-    assert names(queue.pop(100, 0)) == "2"
-
-
-def test_the_target_may_be_exceeded_by_one() -> None:
-    queue = PeerQueue("A")
-    queue.push([task(name, 1, 5) for name in "abc"], 100)
-    assert names(queue.pop(7, 0)) == "ab"
-    assert names(queue.pop(7, 0)) == "c"
-
-
-def test_what_is_under_way_is_limited() -> None:
-    queue = PeerQueue("A")
-    queue.push([task(name, 1, 5) for name in "abc"], 100)
-    first = queue.pop(1000, 8)
-    assert names(first) == "ab"
-    assert queue.pop(1000, 8) == []
-    queue.done(first)
-    assert queue.active_work == 0
-    assert names(queue.pop(1000, 8)) == "c"
-
-
-def test_removal() -> None:
-    queue = PeerQueue("A")
-    queue.push([task("1", 10), task("2", 20), task("3", 15)], 100)
-    queue.push([task("1", 10)], 100)
-    queue.remove([cid("2"), cid("h")])
-    assert names(queue.pop(100, 0)) == "31"
-    assert queue.pending_work == 0
-
-
-def test_a_topic_comes_again_once_it_is_done() -> None:
-    queue = PeerQueue("A")
-    queue.push([task("a")], 100)
-    taken = queue.pop(100, 0)
-    queue.push([task("a")], 100)
-    assert queue.pop(100, 0) == []
-    queue.done(taken)
-    assert not queue.active
-    queue.push([task("a")], 100)
-    assert names(queue.pop(100, 0)) == "a"
-
-
 def test_a_limit_keeps_what_was_first_and_merges_first() -> None:
     queue = PeerQueue("A")
     assert queue.push([task("a"), task("b")], 2) == 0
     assert queue.push([task("c"), task("a", 9), task("d")], 2) == 2
     assert names(queue.pop(100, 0)) == "ab"
-
-
-def test_equal_priorities_come_in_order_of_arrival() -> None:
-    queue = PeerQueue("A")
-    for name in "hgfedcba":
-        queue.push([task(name)], 100)
-    assert names(queue.pop(100, 0)) == "hgfedcba"
 
 
 def test_what_was_put_back_has_its_old_place_and_merges() -> None:

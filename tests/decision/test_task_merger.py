@@ -1,8 +1,6 @@
-"""What becomes of two answers for one CID (boxo `task_merger_test.go`)."""
+"""What answers weigh; what becomes of two of them is in `tests/scenarios`."""
 
 from __future__ import annotations
-
-import itertools
 
 import pytest
 
@@ -20,47 +18,6 @@ KINDS = {"B": (10, True), "BD": (None, True), "H": (10, False), "HD": (None, Fal
 def task(kind: str) -> QueuedTask:
     size, want_block = KINDS[kind]
     return QueuedTask(TOPIC, 10, size, want_block, False)
-
-
-def result(first: str, second: str) -> str:
-    """The kind of the answer that is queued after both were pushed."""
-    block = "B" in (first[0], second[0])
-    have = not (first.endswith("D") and second.endswith("D"))
-    return ("B" if block else "H") + ("" if have else "D")
-
-
-@pytest.mark.parametrize(("first", "second"), list(itertools.product(KINDS, repeat=2)))
-def test_queued_answers_become_one(first: str, second: str) -> None:
-    queue = PeerQueue("A")
-    queue.push([task(first)], 100)
-    queue.push([task(second)], 100)
-    (merged,) = queue.pop(1000, 0)
-    kind = result(first, second)
-    size, want_block = KINDS[kind]
-    assert (merged.want_block, merged.have, merged.size) == (want_block, size is not None, size or 0)
-    assert merged.work == (10 if kind == "B" else PRESENCE)
-    assert queue.pending_work == 0
-    assert queue.active_work == merged.work
-
-
-NEW = {("H", "B"), ("BD", "B"), ("BD", "H"), ("HD", "BD"), ("HD", "B"), ("HD", "H"), ("H", "BD")}
-
-
-@pytest.mark.parametrize(("first", "second"), list(itertools.product(KINDS, repeat=2)))
-def test_beside_one_under_way_only_news_is_queued(first: str, second: str) -> None:
-    queue = PeerQueue("A")
-    popped = []
-    for kind in (first, second):
-        queue.push([task(kind)], 100)
-        popped += queue.pop(1000, 0)
-    assert len(popped) == (2 if (first, second) in NEW else 1)
-
-
-def test_whether_dont_have_was_asked_for_is_not_merged() -> None:
-    queue = PeerQueue("A")
-    queue.push([QueuedTask(TOPIC, 1, 10, True, False)], 100)
-    queue.push([QueuedTask(TOPIC, 1, None, True, True)], 100)
-    assert [t.send_dont_have for t in queue.pop(1000, 0)] == [False]
 
 
 @pytest.mark.parametrize(("length", "size"), [(34, 36), (36, 38), (127, 129), (128, 131)])
