@@ -109,6 +109,25 @@ def test_the_scenario_of_have_block_cancel(codec: ModuleType) -> None:
     assert entry(message) == (10, BLOCK, True, True)
 
 
+def test_entries_are_counted_without_the_wantlist(codec: ModuleType) -> None:
+    message = codec.Message()
+    assert message.entry_count == 0
+    for cid in CIDS:
+        message.add_entry(cid, 1)
+    message.cancel(A)
+    message.add_block(BLOCKS[0])
+    message.add_have(B)
+    assert message.entry_count == len(message.wantlist()) == len(CIDS)
+    for cid in CIDS[::3]:
+        message.remove(cid)
+    message.remove(A)
+    assert message.entry_count == len(message.wantlist()) == len(CIDS) - len(CIDS[::3])
+    read = codec.Message.from_body(message.to_body())
+    assert read.entry_count == message.clone().entry_count == message.entry_count
+    message.reset(False)
+    assert message.entry_count == 0
+
+
 def test_cancelling_a_want_have_keeps_its_priority_and_makes_it_a_want_block(codec: ModuleType) -> None:
     message = codec.Message()
     message.add_entry(A, 7, HAVE, False)

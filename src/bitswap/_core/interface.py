@@ -64,6 +64,10 @@ class MessageType(Protocol):
     def body_size(self) -> int:
         """Bytes of the body that it was read from; of its version 1 body if it was made here."""
 
+    @property
+    def entry_count(self) -> int:
+        """How many entries the wantlist has, without making it."""
+
     def add_entry(self, cid: CID, priority: int, want_type: int = 0, send_dont_have: bool = False) -> int:
         """Add or merge a want; returns the encoded bytes of a new entry, 0 if `cid` had one."""
 

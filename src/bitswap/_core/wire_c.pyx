@@ -208,6 +208,10 @@ cdef class Message:
             found.append(new_entry((cid, row.priority, row.kind, cancel, send_dont_have)))
         return found
 
+    @property
+    def entry_count(self):
+        return self.wants.live
+
     def blocks(self):
         return list(self.block_map.values())
 

@@ -111,6 +111,10 @@ class Message:
     def wantlist(self) -> list[Entry]:
         return list(self._entries.values())
 
+    @property
+    def entry_count(self) -> int:
+        return len(self._entries)
+
     def blocks(self) -> list[Block]:
         return list(self._blocks.values())
 

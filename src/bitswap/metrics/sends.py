@@ -32,7 +32,7 @@ def wants_timed(
     metrics: NetworkMetrics, message: Message, now: Callable[[], float], done: SendDone
 ) -> SendDone:
     """The same for a message with wants or cancels; `done` itself if there are none."""
-    entries = len(message.wantlist())
+    entries = message.entry_count
     if not entries:
         return done
     started = now()
