@@ -96,7 +96,7 @@ class Server:
         """Take a message over and return; a peer that has too many waiting is paused."""
         if self._tracer is not None:
             tell("tracer", self._tracer.message_received, peer, message)
-        if not message.full and not message.wantlist():
+        if not message.full and not message.entry_count:
             return
         with self._wake:
             if self._closed:
