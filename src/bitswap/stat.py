@@ -18,7 +18,9 @@ class ServerStat:
     blocks_sent: int = 0
     data_sent: int = 0
     messages_sent: int = 0
+    """Messages of answers that the network took."""
     sends_failed: int = 0
+    """Those that it did not take; what they held is owed again."""
     wants: int = 0
     """Wants held for all peers."""
     pending_tasks: int = 0
@@ -38,11 +40,15 @@ class ClientStat:
     """The fetching half since it was made. Bytes are of block data."""
 
     wantlist: tuple[CID, ...] = ()
+    """Every CID that is waited for now."""
     blocks_received: int = 0
+    """All of them: those that were wanted, those that came twice, those nobody asked for."""
     data_received: int = 0
     dup_blocks_received: int = 0
+    """Blocks that came although the node had them, or had received them from another peer."""
     dup_data_received: int = 0
     messages_received: int = 0
+    """Messages of peers, whatever they contain."""
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ class ClientGauges(NamedTuple):
     haves_received: int
     """HAVEs received for blocks that were waited for."""
     wanthaves_broadcast: int
-    """Want-haves sent to peers that nothing was known of, repetitions included."""
+    """Want-haves sent that only a peer which has the block answers, repetitions included."""
     bcast_skips_total: int
-    """Peers left out when a session looked for a block that its own peers lack."""
+    """Peers that searches for blocks left out."""
 
 
 class ServerGauges(NamedTuple):
