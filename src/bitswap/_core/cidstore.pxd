@@ -174,7 +174,12 @@ cdef inline void drop_key(CidStore* store, uint32_t id) noexcept nogil:
 
 cdef inline void cids_drop(CidStore* store, uint32_t id) noexcept nogil:
     """Forget a CID to which nothing refers any more; its id will be another's."""
-    cdef Place place = place_of(&store.table, cid_hash(store, id))
+    cids_drop_hashed(store, id, cid_hash(store, id))
+
+
+cdef inline void cids_drop_hashed(CidStore* store, uint32_t id, uint32_t hash) noexcept nogil:
+    """As `cids_drop`, where the hash of its key is at hand."""
+    cdef Place place = place_of(&store.table, hash)
     cdef uint32_t units = record_units(length_of(cid_at(store, id)))
     cdef Bucket* bucket = place.bucket
     cdef uint32_t found = match(bucket, place.part)

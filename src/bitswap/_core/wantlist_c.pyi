@@ -1,0 +1,1 @@
+from bitswap._core.wantlist_py import Wantlist as Wantlist
