@@ -10,6 +10,7 @@ import gc
 import json
 import os
 import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,6 +25,7 @@ from bitswap._core import IMPLEMENTATION
 from bitswap.cid import CID
 from bitswap.decision.interface import Task
 from bitswap.options import ServerOptions
+from bitswap.wantlist import Wantlist
 
 DEEP, WIDE = Shape(1000, 1000), Shape(100_000, 10)
 MILLION = 1_000_000
@@ -62,6 +64,12 @@ def fill_queue(queue: Any) -> int:
     return DEEP.all
 
 
+def fill_wantlist(wants: Wantlist) -> int:
+    for i in range(MILLION):
+        wants.add(inputs.numbered(i), i)
+    return MILLION
+
+
 def holdings(serving: Serving) -> dict[str, tuple[Callable[[], Any], Holding]]:
     """Name -> what makes it, empty, and what fills it. The names are those of the Go program."""
     options = ServerOptions(
@@ -77,6 +85,7 @@ def holdings(serving: Serving) -> dict[str, tuple[Callable[[], Any], Holding]]:
         f"waiting wants, {DEEP}": (engine, partial(fill_with_wants, shape=DEEP, present=False)),
         f"known blocks, {MILLION:,}": (engine, fill_with_known),
         f"request queue, {DEEP}": (queue, fill_queue),
+        f"wantlist, {MILLION:,}": (Wantlist, fill_wantlist),
     }
 
 
@@ -116,6 +125,8 @@ def _amount(means: str, held: Any) -> int | None:
         return resident()
     if means == "traced":
         return tracemalloc.get_traced_memory()[0]
+    if isinstance(held, Wantlist):
+        return sys.getsizeof(held) if IMPLEMENTATION == "compiled" else None
     own = getattr(held, "memory", None)
     return int(own()) if own is not None else None
 

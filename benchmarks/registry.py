@@ -8,6 +8,7 @@ from benchmarks import queueing, requestqueue, serving, wantlists, wire
 from benchmarks.engines import engines
 from benchmarks.operation import Effort, Operation
 from bitswap._core import implementations
+from bitswap.wantlist import implementations as wantlist_implementations
 
 Compared = dict[str, dict[str, Operation]]
 """Name of the operation -> implementation ("py", "c") -> operation."""
@@ -27,10 +28,10 @@ def _all() -> Iterator[tuple[str, Operation]]:
     for implementation, codec in implementations().items():
         for operation in wire.operations(codec):
             yield implementation, operation
-    for module in (serving, queueing, requestqueue):
+    for part in (serving, queueing, requestqueue):
         for implementation, half in serving_halves.items():
-            for operation in module.operations(half):
+            for operation in part.operations(half):
                 yield implementation, operation
-    for implementation, half in serving_halves.items():
-        for operation in wantlists.operations(half):
+    for implementation, module in wantlist_implementations().items():
+        for operation in wantlists.operations(module):
             yield implementation, operation
