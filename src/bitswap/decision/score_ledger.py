@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-SHORT_WEIGHT = 0.5
-"""Weight of the newest sample in the short-term average."""
-LONG_WEIGHT = 0.05
-"""The same in the long-term average."""
-LONG_EVERY = 10
-"""Every how many samples the long-term average takes one."""
-SAMPLE = 10.0
-"""What a sample counts when blocks were exchanged since the last one; otherwise 0."""
+from bitswap._core.accounts import LONG_EVERY, LONG_WEIGHT, SAMPLE, SHORT_WEIGHT, Receipt
 
-
-class Receipt(NamedTuple):
-    """The account with one peer; all zero for an unknown one. Bytes are of block data."""
-
-    peer: str
-    value: float
-    """Debt ratio: sent / (received + 1)."""
-    sent: int
-    recv: int
-    exchanged: int
-    """Blocks, both ways."""
+__all__ = ["DefaultScoreLedger", "Receipt", "ScoreLedger"]
 
 
 class ScoreLedger(Protocol):
@@ -60,7 +43,10 @@ class _Account:
 
 
 class DefaultScoreLedger:
-    """Accounts of connected peers. The score, 0 to 25: how steadily and how much a peer gives and takes."""
+    """Accounts of connected peers. The score, 0 to 25: how steadily and how much a peer gives and takes.
+
+    Sums stay below 2**63. The compiled twin computes the same floats, to the last bit.
+    """
 
     def __init__(self, interval: float = 10.0) -> None:
         self.interval = interval
@@ -87,7 +73,7 @@ class DefaultScoreLedger:
         account = self._accounts.get(peer)
         if account is None:
             return Receipt(peer, 0.0, 0, 0, 0)
-        value = account.sent / (account.recv + 1)
+        value = float(account.sent) / float(account.recv + 1)
         return Receipt(peer, value, account.sent, account.recv, account.exchanged)
 
     def sample(self) -> Mapping[str, int]:
@@ -95,16 +81,14 @@ class DefaultScoreLedger:
         self._samples += 1
         changed: dict[str, int] = {}
         for peer, account in self._accounts.items():
-            fresh = SAMPLE if account.exchanged > account.seen_short else 0.0
-            account.short += SHORT_WEIGHT * (fresh - account.short)
+            fresh = account.exchanged > account.seen_short
             account.seen_short = account.exchanged
+            account.short = _average(account.short, fresh, SHORT_WEIGHT)
             if take_long:
-                fresh = SAMPLE if account.exchanged > account.seen_long else 0.0
-                account.long += LONG_WEIGHT * (fresh - account.long)
+                fresh = account.exchanged > account.seen_long
                 account.seen_long = account.exchanged
-            total = account.recv + account.sent
-            generosity = account.recv / total if account.recv else 0.0
-            score = int((account.short + account.long) * (0.75 + 0.5 * generosity))
+                account.long = _average(account.long, fresh, LONG_WEIGHT)
+            score = _score(account)
             if score != account.score:
                 account.score = changed[peer] = score
         return changed
@@ -114,3 +98,17 @@ class DefaultScoreLedger:
         if account is None:
             account = self._accounts[peer] = _Account()
         return account
+
+
+def _average(old: float, fresh: bool, weight: float) -> float:
+    """The moving average, weighted exponentially, with one more sample."""
+    return (SAMPLE if fresh else 0.0) * weight + (1 - weight) * old
+
+
+def _score(account: _Account) -> int:
+    total = account.recv + account.sent
+    generosity = 0.0
+    if account.recv > 0 and total > 0:
+        # As floats first, because Python would divide large integers more exactly than doubles are.
+        generosity = float(account.recv) / float(total)
+    return int((account.short + account.long) * (0.75 + 0.5 * generosity))
