@@ -80,6 +80,29 @@ def test_order_is_that_of_first_addition(codec: ModuleType) -> None:
     assert [cid for cid, _ in message.presences()] == CIDS
 
 
+def test_a_server_can_tell_whether_there_is_anything_to_do(codec: ModuleType) -> None:
+    message = codec.Message()
+    assert message.has_wants is False
+    message.add_block(BLOCKS[0])
+    message.add_have(B)
+    message.pending_bytes = 5
+    assert message.has_wants is False
+    assert codec.Message.from_body(message.to_body()).has_wants is False
+    message.add_entry(C, 1)
+    assert message.has_wants is True
+    assert codec.Message.from_body(message.to_body()).has_wants is True
+    message.remove(C)
+    assert message.has_wants is False
+    message.cancel(C)
+    assert message.has_wants is True
+    message.reset(False)
+    assert message.has_wants is False
+    message.full = True
+    assert message.has_wants is True
+    assert message.empty()
+    assert codec.Message.from_body(message.to_body()).has_wants is True
+
+
 # Merging into an entry
 
 

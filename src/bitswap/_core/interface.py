@@ -106,6 +106,10 @@ class MessageType(Protocol):
     def empty(self) -> bool:
         """No entry, block or presence; `full` and `pending_bytes` do not count."""
 
+    @property
+    def has_wants(self) -> bool:
+        """Whether it has wantlist entries or is full, so that a server has something to do; takes no time."""
+
     def clone(self) -> MessageType: ...
 
     @classmethod

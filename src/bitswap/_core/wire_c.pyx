@@ -248,6 +248,10 @@ cdef class Message:
     def empty(self):
         return not (self.wants.live or self.told.live or self.block_map)
 
+    @property
+    def has_wants(self):
+        return self.is_full or self.wants.live > 0
+
     def clone(self):
         cdef Message copy = Message.__new__(Message)
         cdef uint32_t i

@@ -137,6 +137,10 @@ class Message:
     def empty(self) -> bool:
         return not (self._entries or self._blocks or self._presences)
 
+    @property
+    def has_wants(self) -> bool:
+        return bool(self.full or self._entries)
+
     def clone(self) -> Message:
         copy = Message(self.full)
         copy._pending_bytes = self._pending_bytes
