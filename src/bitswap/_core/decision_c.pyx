@@ -1,0 +1,606 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The decision core, compiled: `decision.core` on C records; see `decision.interface`.
+
+Each call first does what may run other code or fail (looking at Python objects, making them, reserving memory); only then
+it changes the records, which can do neither.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_Next
+from cpython.object cimport PyObject
+from libc.math cimport ldexp
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport qsort
+from libc.string cimport memset
+
+from bitswap._core cimport memory
+from bitswap._core.answers cimport Task, push_task
+from bitswap._core.cidarena cimport LONG_KEY, NIL, Cid
+from bitswap._core.cidstore cimport (
+    cid_at, cid_key, cid_length, cids_find, cids_intern, cids_reserve, cids_reserve_long,
+)
+from bitswap._core.cidtable cimport Row, hash_cid
+from bitswap._core.flights cimport (
+    answer_wants, board, depart, is_current, land_badly, land_well, leave_flights, pace_failed, settle_outcomes,
+)
+from bitswap._core.intake cimport (
+    ROW_DENIED, ROW_PRESENT, ROW_SIZE, ROW_WANT, Crowd, Note, Rules, Wantlist, reserve_intake, share, take_in,
+)
+from bitswap._core.knownblocks cimport forget_block, remember_block
+from bitswap._core.lanes cimport trim_queues, update_peer
+from bitswap._core.lanes_c cimport Lanes
+from bitswap._core.ledger cimport found_want, keep_ages_small
+from bitswap._core.lookup_c cimport Lookup, block_bytes, own_message
+from bitswap._core.memory cimport grab, release
+from bitswap._core.messagebody cimport DONT_HAVE, HAVE
+from bitswap._core.objects_c cimport new_cid, start_of
+from bitswap._core.records cimport (
+    BLOCK_OVERHEAD, MOST_UNDER_WAY, OUTCOMES, POSTPONED, PRESENCE_OVERHEAD, REPEATED, SAYS_BLOCK, SAYS_DONT_HAVE,
+    SAYS_HAVE, SILENCE, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, WANTED, WANTS_BLOCK, Flight, Item, Peer, Want,
+    cid_of, first_want, node_at, peer_at, want_at,
+)
+from bitswap._core.slab cimport reserve_records
+from bitswap._core.taskheap cimport trim_slots
+from bitswap._core.turns cimport promote
+from bitswap._core.wire_c cimport Message, secret
+
+from heapq import heappop, heappush
+
+from bitswap._core.requestqueue_c import RequestQueue
+from bitswap.block import Block
+from bitswap.decision.interface import CoreCounts
+from bitswap.errors import UsageError
+from bitswap.options import MAX_FRAME
+
+__all__ = ["DecisionCore", "Envelope", "Lookup", "RequestQueue"]
+
+cdef enum:
+    MESSAGE_OVERHEAD = 64
+    FEW_BLOCKS = 8
+
+cdef object _block_type = Block
+cdef object _counts = CoreCounts
+cdef int64_t _frame = MAX_FRAME
+
+
+def fail_after(count):
+    """For tests: let so many allocations of this module succeed and all after them fail; None = no more."""
+    memory.grabs_left = -1 if count is None else count
+
+
+cdef int compare_numbers(const void* a, const void* b) noexcept nogil:
+    cdef uint64_t x = (<const uint64_t*>a)[0]
+    cdef uint64_t y = (<const uint64_t*>b)[0]
+    return (x > y) - (x < y)
+
+
+cdef object at_most(object value, object most):
+    """Numbers that are larger than C can hold are as good as endless."""
+    return min(value, most)
+
+
+cdef inline bint fits(int64_t size, uint32_t length) noexcept:
+    """Whether a message can carry the block; one that cannot be sent is as good as missing."""
+    return size <= _frame - 4096 or size <= _frame - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - length
+
+
+cdef inline uint16_t outcome_of(
+    const Item* item, const Want* want, uint32_t length, bint denials, int64_t* room
+) noexcept:
+    """What becomes of an answer in a message with `room` bytes left; the block found, if any, was noted down."""
+    cdef uint16_t vanished = 0
+    if item.flags & TASK_BLOCK and item.flags & TASK_HAVE:
+        if item.outcome == SAYS_BLOCK and item.want_seq <= _frame - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - length:
+            room[0] -= <int64_t>length + item.want_seq + BLOCK_OVERHEAD
+            return POSTPONED if room[0] < 0 else SAYS_BLOCK
+        if want.flags & REPEATED:
+            return POSTPONED
+        vanished = VANISHED
+        if not (item.flags & TASK_DENIAL and denials):
+            return vanished | SILENCE
+    room[0] -= length + PRESENCE_OVERHEAD
+    if room[0] < 0:
+        return vanished | POSTPONED
+    return vanished | (SAYS_HAVE if item.flags & TASK_HAVE and not vanished else SAYS_DONT_HAVE)
+
+
+@cython.no_gc_clear  # it needs its core to the end
+@cython.freelist(16)
+cdef class Envelope:
+    """See `interface.Envelope`."""
+
+    cdef DecisionCore core
+    cdef Flight flight
+    cdef readonly str peer
+    cdef readonly list cids
+    cdef readonly Py_ssize_t block_count
+    cdef readonly Py_ssize_t block_bytes
+    cdef Py_ssize_t asked   # blocks to read
+    cdef bint filled
+
+    def __cinit__(self):
+        self.flight.ended = True
+
+    def __dealloc__(self):
+        if not self.flight.ended and is_current(&self.core.q, &self.flight):
+            leave_flights(peer_at(&self.core.q, self.flight.peer), &self.flight)
+        release(self.flight.items)
+
+    @property
+    def pending_bytes(self):
+        return min(self.flight.pending_work, 0x7FFFFFFF)
+
+    @property
+    def ended(self):
+        return bool(self.flight.ended)
+
+    cdef int name_blocks(self) except -1:
+        """Make `cids`; of those that are left, should the peer leave meanwhile."""
+        cdef uint32_t i
+        cdef const Item* item
+        cdef const Cid* cid
+        cdef list cids = []
+        for i in range(self.flight.count):
+            item = &self.flight.items[i]
+            if item.flags & TASK_BLOCK and item.flags & TASK_HAVE:
+                if not is_current(&self.core.q, &self.flight):
+                    break
+                cid = cid_of(&self.core.q, want_at(&self.core.q, item.want))
+                cids.append(new_cid(cid_key(cid), cid_length(cid)))
+        self.cids = cids
+        self.asked = len(cids)
+        return 0
+
+    cdef list look_at(self, object blocks):
+        """The blocks, each under the CID asked for; their lengths are noted down."""
+        cdef list held = list(blocks)
+        cdef Item* item
+        cdef Py_ssize_t place = 0
+        cdef uint32_t i
+        if len(held) != self.asked:
+            raise ValueError(f"{len(held)} blocks for {self.asked} CIDs")
+        for i in range(self.flight.count):
+            item = &self.flight.items[i]
+            if not (item.flags & TASK_BLOCK and item.flags & TASK_HAVE) or place == self.asked:
+                continue
+            item.outcome = VANISHED
+            block = held[place]
+            if block is not None:
+                data = block.data
+                cid = block.cid
+                asked = self.cids[place]
+                if cid is not asked and cid != asked:
+                    held[place] = _block_type(asked, data)
+                item.want_seq = min(len(data), 0xFFFFFFFF)
+                item.outcome = SAYS_BLOCK
+            place += 1
+        return held
+
+    cdef int compose(self, Message message, list held) except -1:
+        """Decide on the outcomes, and put into the message what goes there."""
+        cdef int64_t room = _frame - MESSAGE_OVERHEAD
+        cdef bint denials = self.core.rules.denials
+        cdef Item* item
+        cdef const Cid* cid
+        cdef uint32_t i
+        for i in range(self.flight.count):
+            item = &self.flight.items[i]
+            cid = cid_of(&self.core.q, want_at(&self.core.q, item.want))
+            item.outcome = outcome_of(item, want_at(&self.core.q, item.want), cid_length(cid), denials, &room)
+            if item.outcome & OUTCOMES == SAYS_HAVE:
+                message.put_presence(cid_key(cid), cid_length(cid), HAVE)
+            elif item.outcome & OUTCOMES == SAYS_DONT_HAVE:
+                message.put_presence(cid_key(cid), cid_length(cid), DONT_HAVE)
+        message.pending = <int32_t>min(self.flight.pending_work, <int64_t>0x7FFFFFFF)
+        return self.enclose(message, held) if self.asked else 0
+
+    cdef int enclose(self, Message message, list held) except -1:
+        """Put the blocks into the message."""
+        cdef Py_ssize_t place = 0
+        cdef uint32_t i
+        cdef uint16_t flags
+        self.block_count = self.block_bytes = 0
+        for i in range(self.flight.count):
+            flags = self.flight.items[i].flags
+            if not (flags & TASK_BLOCK and flags & TASK_HAVE):
+                continue
+            if self.flight.items[i].outcome == SAYS_BLOCK:
+                message.block_map[self.cids[place]] = held[place]
+                self.block_count += 1
+                self.block_bytes += self.flight.items[i].want_seq
+            place += 1
+        return 0
+
+
+cdef class DecisionCore(Lanes):
+    """See `interface.DecisionCore`."""
+
+    cdef readonly object options
+    cdef Rules rules
+    cdef object allowed
+    cdef size_t longest
+    cdef int64_t most_active
+    cdef uint32_t most_known
+    cdef double retry_delay
+    cdef double max_retry_delay
+    cdef list retries
+    cdef object first_too_large
+    cdef uint64_t refused
+    cdef uint64_t count_too_large
+    cdef uint64_t ignored
+
+    # Set up
+
+    def __init__(self, options, salt=0, envelopes_per_peer=1):
+        if not 1 <= envelopes_per_peer <= MOST_UNDER_WAY:
+            raise UsageError(
+                f"envelopes_per_peer must be between 1 and {MOST_UNDER_WAY}, not {envelopes_per_peer}"
+            )
+        if options.task_order is not None:
+            raise UsageError("the compiled core has no task_order")
+        self.seed = salt & 0xFFFFFFFFFFFFFFFF
+        self.q.flights_per_peer = envelopes_per_peer
+        self.options = options
+        self.allowed = options.peer_block_request_filter
+        self.retries = []
+        self.longest = at_most(options.max_cid_size or 2**31, 2**31)
+        self.most_active = at_most(options.max_total_outstanding_bytes, 2**62)
+        self.most_known = at_most(options.max_known_blocks, 2**29)
+        self.retry_delay = options.retry_delay
+        self.max_retry_delay = options.max_retry_delay
+        self.set_rules(options)
+        self.set_pace(options)
+
+    cdef int set_rules(self, object options) except -1:
+        self.rules.replaced = at_most(options.want_have_replace_size or -1, 2**62)
+        self.rules.denials = options.send_dont_haves
+        self.rules.most_wants = at_most(options.max_wantlist_entries, 2**60)
+        self.rules.least_wants = at_most(min(options.min_wantlist_entries, options.max_wantlist_entries), 2**60)
+        self.rules.many_wants = at_most(options.max_total_wantlist_entries, 2**60)
+        return 0
+
+    cdef int set_pace(self, object options) except -1:
+        adaptive = options.adaptive
+        self.q.turns.timeout = options.starvation_timeout
+        self.q.target = self.q.most_target = at_most(options.target_message_size, 2**60)
+        self.q.outstanding = self.q.most_outstanding = at_most(options.max_outstanding_bytes, 2**60)
+        if adaptive:
+            self.q.most_target = at_most(options.max_target_message_size, 2**60)
+            self.q.most_outstanding = at_most(options.max_outstanding_bytes_fast, 2**60)
+        return 0
+
+    # Wants
+
+    def lookup(self, message):
+        return self.look_up(own_message(message))
+
+    cdef Lookup look_up(self, Message message):
+        cdef Lookup lookup = Lookup.__new__(Lookup)
+        lookup.read(&self.q, message, self.longest)
+        return lookup
+
+    def message_received(self, peer, Lookup lookup not None, sizes, double now):
+        self.take(peer, lookup, sizes)
+
+    def receive(self, peer, body, sizes, double now):
+        cdef Lookup lookup = self.look_up(Message.from_body(body))
+        self.take(peer, lookup, sizes(lookup.cids))
+
+    cdef int take(self, object peer, Lookup lookup, object sizes) except -1:
+        cdef Crowd crowd
+        cdef Wantlist* list
+        cdef uint32_t number
+        cdef uint32_t too_large = 0
+        lookup.take_sizes(sizes)
+        if lookup.list.count == 0 and not lookup.list.full:
+            return 0
+        if self.allowed is not None:
+            lookup.ask_filter(peer, self.allowed)
+        first = self.leave_out_large(lookup, &too_large)
+        number = self.admit(peer)
+        list = lookup.ready()
+        if reserve_intake(&self.q, number, list, &self.rules, &crowd) < 0:
+            raise MemoryError
+        take_in(&self.q, number, list, &self.rules, &crowd)
+        if crowd.newcomers != NULL:
+            self.refused += crowd.count - crowd.kept + crowd.evictions
+            release(crowd.newcomers)
+        trim_slots(peer_at(&self.q, number))
+        trim_queues(&self.q)
+        self.ignored += lookup.ignored
+        self.count_large(too_large, first)
+        return 0
+
+    cdef object leave_out_large(self, Lookup lookup, uint32_t* count):
+        """Treat blocks that no message can carry as missing; returns the CID of the first."""
+        cdef Wantlist* list = lookup.ready()
+        cdef uint32_t i, what
+        cdef uint32_t first = 0
+        for i in range(list.count):
+            what = list.notes[i].what
+            if what & (ROW_WANT | ROW_PRESENT | ROW_DENIED) == ROW_WANT | ROW_PRESENT:
+                if not fits(what & ROW_SIZE, list.rows[i].length):
+                    list.notes[i].what &= ~ROW_PRESENT
+                    first = first if count[0] else i
+                    count[0] += 1
+        return new_cid(list.rows[first].cid, list.rows[first].length) if count[0] else None
+
+    cdef void count_large(self, uint32_t count, object first):
+        self.count_too_large += count
+        if count and self.first_too_large is None:
+            self.first_too_large = first
+
+    def peer_disconnected(self, peer):
+        self.leave(peer)
+
+    # Blocks
+
+    def notify_new_blocks(self, sizes, double now):
+        cdef PyObject* key = NULL
+        cdef PyObject* value = NULL
+        cdef Py_ssize_t place = 0
+        sizes = self.plain_sizes(sizes)
+        while PyDict_Next(sizes, &place, &key, &value):
+            self.notify(<object>key, block_bytes(<object>value))
+
+    cdef dict plain_sizes(self, object sizes):
+        """A copy that nobody else changes, checked, so that what follows cannot fail half-way."""
+        cdef dict plain = dict(sizes)
+        for cid, size in plain.items():
+            if not isinstance(cid, bytes):
+                raise TypeError(f"a CID is needed, not {type(cid).__name__}")
+            block_bytes(size)
+        return plain
+
+    cdef void notify(self, object key, uint32_t size):
+        cdef uint32_t length = PyBytes_GET_SIZE(key)
+        cdef uint32_t cid, number
+        cdef Want* want
+        if not fits(size, length):
+            self.count_large(1, key)
+            return
+        cid = cids_find(&self.q.cids, start_of(key), length, hash_cid(start_of(key), length, &secret))
+        if cid == NIL:
+            return
+        number = first_want(&self.q, cid_at(&self.q.cids, cid))
+        while number != NIL:
+            want = want_at(&self.q, number)
+            if want.flags & WANTED:
+                self.answer(want.peer, number, size)
+            number = want.next
+
+    cdef void answer(self, uint32_t number, uint32_t wanted, uint32_t size) noexcept:
+        """Queue the answer to a want whose block has come."""
+        cdef Peer* peer = peer_at(&self.q, number)
+        cdef Want* want = want_at(&self.q, wanted)
+        cdef Cid* cid = cid_of(&self.q, want)
+        cdef Task task
+        if not cid.sized:
+            cid.size = size
+            cid.sized = 1
+        task.priority = want.priority
+        task.size = size
+        task.flags = TASK_HAVE
+        if want.flags & WANTS_BLOCK or size <= self.rules.replaced:
+            task.flags |= TASK_BLOCK
+        found_want(&self.q, peer, wanted)
+        push_task(&self.q, peer, want, &task, peer.wanted + 2 * share(&self.rules, self.q.wanted))
+        update_peer(&self.q, number, peer)
+
+    def blocks_stored(self, sizes):
+        cdef PyObject* key = NULL
+        cdef PyObject* value = NULL
+        cdef Py_ssize_t place = 0
+        if self.most_known == 0:
+            return
+        sizes = self.plain_sizes(sizes)
+        while PyDict_Next(sizes, &place, &key, &value):
+            self.remember(<object>key, block_bytes(<object>value))
+
+    cdef int remember(self, object key, uint32_t size) except -1:
+        cdef uint32_t length = PyBytes_GET_SIZE(key)
+        cdef uint32_t number
+        cdef Cid* cid
+        if cids_reserve(&self.q.cids, 1, length) < 0 or reserve_records(&self.q.known.nodes, 1) < 0:
+            raise MemoryError
+        if length > LONG_KEY and cids_reserve_long(&self.q.cids, length) < 0:
+            raise MemoryError
+        number = cids_intern(&self.q.cids, start_of(key), length, hash_cid(start_of(key), length, &secret))
+        cid = cid_at(&self.q.cids, number)
+        if not cid.known:
+            if self.q.known.nodes.used >= self.most_known:
+                forget_block(&self.q, node_at(&self.q, self.q.known.oldest).cid)
+            remember_block(&self.q, number)
+        # Once wants refer to it a CID keeps its size.
+        if first_want(&self.q, cid) == NIL or not cid.sized:
+            cid.size = size
+            cid.sized = size != ROW_SIZE
+        return 0
+
+    def blocks_removed(self, cids):
+        for key in cids:
+            if isinstance(key, bytes):
+                self.forget(key)
+
+    cdef void forget(self, object key):
+        cdef uint32_t length = PyBytes_GET_SIZE(key)
+        cdef uint32_t cid = cids_find(&self.q.cids, start_of(key), length, hash_cid(start_of(key), length, &secret))
+        if cid != NIL and cid_at(&self.q.cids, cid).known:
+            forget_block(&self.q, cid)
+            trim_queues(&self.q)
+
+    # Envelopes
+
+    def next_envelope(self, double now):
+        cdef Envelope envelope
+        cdef uint32_t number
+        cdef Peer* peer
+        while self.retries and self.retries[0][0] <= now:
+            self.retry(heappop(self.retries))
+        promote(&self.q, now)
+        if not self.ready:
+            return None
+        envelope = Envelope.__new__(Envelope)
+        if not self.ready:
+            return None
+        number = self.q.turns.heap[0].peer
+        peer = peer_at(&self.q, number)
+        envelope.core = self
+        envelope.peer = <str>self.names[number]
+        if keep_ages_small(&self.q, peer) < 0:
+            raise MemoryError
+        if board(&self.q, peer, &envelope.flight, peer.target, _frame - MESSAGE_OVERHEAD) < 0:
+            raise MemoryError
+        depart(&self.q, number, peer, &envelope.flight, now)
+        envelope.name_blocks()
+        return envelope
+
+    cdef int retry(self, tuple entry) except -1:
+        cdef uint32_t number = self.find(entry[1])
+        cdef double at = entry[0]
+        cdef Peer* peer
+        if number != NIL:
+            peer = peer_at(&self.q, number)
+            if peer.held and peer.retry_at == at:
+                peer.held = 0
+                update_peer(&self.q, number, peer)
+        return 0
+
+    @property
+    def ready(self):
+        return self.q.turns.count > 0 and self.q.active_work < self.most_active
+
+    def next_deadline(self):
+        return self.retries[0][0] if self.retries else None
+
+    def fill(self, Envelope envelope not None, blocks):
+        cdef Message message
+        cdef list held
+        self.check_owner(envelope)
+        held = envelope.look_at(blocks)
+        message = Message.__new__(Message)
+        if not is_current(&self.q, &envelope.flight):
+            self.end_well(envelope, envelope.flight.taken_at)
+            return None
+        if envelope.filled:
+            raise ValueError("the envelope was filled before")
+        envelope.compose(message, held)
+        if not is_current(&self.q, &envelope.flight):
+            self.end_well(envelope, envelope.flight.taken_at)
+            return None
+        envelope.filled = True
+        if self.q.known.nodes.used and envelope.asked:
+            self.forget_vanished(envelope, held)
+        settle_outcomes(&self.q, &envelope.flight)
+        if message.empty():
+            self.end_well(envelope, envelope.flight.taken_at)
+            return None
+        answer_wants(&self.q, &envelope.flight)
+        return message
+
+    cdef int check_owner(self, Envelope envelope) except -1:
+        if envelope.core is not self:
+            raise ValueError("this is another core's envelope")
+        return 0
+
+    cdef void forget_vanished(self, Envelope envelope, list held):
+        cdef Py_ssize_t place
+        for place in range(envelope.asked):
+            if held[place] is None:
+                self.forget(envelope.cids[place])
+
+    cdef int end_well(self, Envelope envelope, double now) except -1:
+        if not envelope.flight.ended:
+            land_well(&self.q, &envelope.flight, now)
+            trim_queues(&self.q)
+            self.part(envelope.flight.peer)
+        return 0
+
+    def envelope_sent(self, Envelope envelope not None, double now):
+        self.check_owner(envelope)
+        if envelope.flight.ended:
+            return False
+        self.end_well(envelope, now)
+        return True
+
+    def envelope_failed(self, Envelope envelope not None, double now):
+        cdef uint32_t number = envelope.flight.peer
+        cdef Peer* peer
+        cdef double at
+        self.check_owner(envelope)
+        if not is_current(&self.q, &envelope.flight):
+            self.end_well(envelope, now)
+            return False
+        peer = peer_at(&self.q, number)
+        at = now + min(ldexp(self.retry_delay, min(peer.failures, 30)), self.max_retry_delay)
+        entry = (at, envelope.peer)
+        if not is_current(&self.q, &envelope.flight):
+            return False
+        heappush(self.retries, entry)
+        land_badly(&self.q, &envelope.flight, self.rules.denials)
+        pace_failed(&self.q, peer)
+        peer.failures = min(peer.failures + 1, 31)
+        peer.held = 1
+        peer.retry_at = at
+        update_peer(&self.q, number, peer)
+        trim_queues(&self.q)
+        return True
+
+    # Questions
+
+    def wantlist_for_peer(self, peer):
+        return [new_cid(start_of(key), len(key)) for key in self.keys_of(peer)]
+
+    cdef list keys_of(self, object peer):
+        """The CIDs that a peer wants, as bytes, oldest first. Making bytes runs no other code."""
+        cdef list keys = []
+        cdef uint32_t number = self.find(peer)
+        cdef uint32_t i, count = 0
+        cdef uint64_t* ages
+        cdef const Want* want
+        cdef const Cid* cid
+        if number == NIL or peer_at(&self.q, number).wanted == 0:
+            return keys
+        ages = <uint64_t*>grab(peer_at(&self.q, number).wanted * sizeof(uint64_t))
+        if ages == NULL:
+            raise MemoryError
+        for i in range(peer_at(&self.q, number).count):
+            want = want_at(&self.q, peer_at(&self.q, number).slots[i].want)
+            if want.flags & WANTED:
+                ages[count] = <uint64_t>want.seq << 32 | want.cid
+                count += 1
+        qsort(ages, count, sizeof(uint64_t), compare_numbers)
+        try:
+            for i in range(count):
+                cid = cid_at(&self.q.cids, <uint32_t>ages[i])
+                keys.append(PyBytes_FromStringAndSize(<const char*>cid_key(cid), cid_length(cid)))
+        finally:
+            release(ages)
+        return keys
+
+    def peers(self):
+        return [name for name, number in list(self.numbers.items()) if peer_at(&self.q, number).wanted]
+
+    def queued_peers(self):
+        cdef Peer* peer
+        cdef list found = []
+        for name, number in list(self.numbers.items()):
+            peer = peer_at(&self.q, number)
+            if peer.queued or peer.active:
+                found.append(name)
+        return found
+
+    @property
+    def too_large(self):
+        return self.first_too_large
+
+    def counts(self):
+        cdef uint32_t i
+        cdef uint64_t queued = 0
+        cdef uint64_t active = 0
+        for i in range(self.q.peers.fresh):
+            if peer_at(&self.q, i).taken:
+                queued += peer_at(&self.q, i).queued
+                active += peer_at(&self.q, i).active
+        return _counts(self.q.wanted, queued, active, self.refused, self.count_too_large, self.ignored)

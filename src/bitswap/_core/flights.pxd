@@ -1,0 +1,227 @@
+# cython: language_level=3
+"""Answers that are taken together for one peer: taken, filled into a message, sent or not; and the pace at which it goes on."""
+
+from libc.stdint cimport int64_t, uint32_t
+
+from bitswap._core.answers cimport end_task, frame_bytes, put_back, take_task, unlink_idle, untake_task, vanish
+from bitswap._core.evictions cimport drop_order
+from bitswap._core.lanes cimport rest_if_idle, update_peer
+from bitswap._core.ledger cimport answer_want, restore_want
+from bitswap._core.memory cimport regrab
+from bitswap._core.records cimport (
+    LATER, OUTCOMES, OWED, POSTPONED, SAYS_BLOCK, SAYS_HAVE, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, WITHDRAWN,
+    Flight, Item, Peer, Queues, peer_at, want_at,
+)
+from bitswap._core.turns cimport note_service
+
+cdef extern from *:
+    """
+    #define BITSWAP_FAST 0.1
+    #define BITSWAP_SLOW 1.0
+    """
+    # Seconds from taking answers to the end of the send, within which a full message was fast, above which one was slow.
+    const double FAST "BITSWAP_FAST"
+    const double SLOW "BITSWAP_SLOW"
+
+
+# Pace
+
+
+cdef inline void pace_sent(const Queues* q, Peer* peer, double elapsed, bint full) noexcept nogil:
+    """A message left after `elapsed` seconds; `full` says that its size was what limited it."""
+    if elapsed > SLOW:
+        peer.target = max(peer.target // 2, q.target)
+        peer.outstanding = max(peer.outstanding // 2, q.outstanding)
+    elif full and elapsed <= FAST:
+        peer.target = min(peer.target * 2, q.most_target)
+        peer.outstanding = min(peer.outstanding * 2, q.most_outstanding)
+
+
+cdef inline void pace_failed(const Queues* q, Peer* peer) noexcept nogil:
+    peer.target = q.target
+    peer.outstanding = q.outstanding
+
+
+cdef inline int more_items(Flight* flight, uint32_t expected) noexcept nogil:
+    cdef uint32_t room = flight.room * 2 if flight.room else expected
+    cdef Item* items = <Item*>regrab(flight.items, room * sizeof(Item))
+    if items == NULL:
+        return -1
+    flight.items = items
+    flight.room = room
+    return 0
+
+
+cdef inline int board(Queues* q, Peer* peer, Flight* flight, int64_t target, int64_t room) noexcept nogil:
+    """Take answers until they weigh `target`, or need more than `room` bytes of a frame, but at least one.
+
+    -1, and nothing has changed, when memory is short.
+    """
+    cdef int64_t weight = 0
+    while weight < target and peer.queued and (not peer.outstanding or peer.active_work < peer.outstanding):
+        room -= frame_bytes(q, want_at(q, peer.slots[0].want))
+        if room < 0 and flight.count:
+            break
+        if flight.count == flight.room and more_items(flight, min(peer.queued, 16U)) < 0:
+            while flight.count:
+                flight.count -= 1
+                untake_task(q, peer, &flight.items[flight.count])
+            return -1
+        take_task(q, peer, &flight.items[flight.count])
+        weight += flight.items[flight.count].work
+        flight.count += 1
+    flight.work = weight
+    return 0
+
+
+cdef inline void depart(Queues* q, uint32_t number, Peer* peer, Flight* flight, double now) noexcept nogil:
+    """The answers of a flight are under way."""
+    flight.peer = number
+    flight.generation = peer.generation
+    flight.pending_work = peer.queued_work
+    flight.more = peer.queued > 0
+    flight.taken_at = now
+    flight.ended = False
+    flight.prev = NULL
+    flight.next = peer.flights
+    if flight.next != NULL:
+        flight.next.prev = flight
+    peer.flights = flight
+    peer.under_way += 1
+    q.active_work += flight.work
+    note_service(q, number, peer, now)
+    update_peer(q, number, peer)
+
+
+cdef inline bint is_current(const Queues* q, const Flight* flight) noexcept nogil:
+    """Whether a flight is under way and its peer has not left since."""
+    return not flight.ended and peer_at(q, flight.peer).generation == flight.generation
+
+
+cdef inline void leave_flights(Peer* peer, Flight* flight) noexcept nogil:
+    """Take a current flight from the peer's list."""
+    if flight.prev != NULL:
+        flight.prev.next = flight.next
+    else:
+        peer.flights = flight.next
+    if flight.next != NULL:
+        flight.next.prev = flight.prev
+    flight.next = flight.prev = NULL
+
+
+# How it went
+
+
+cdef inline bint land(Queues* q, Flight* flight) noexcept nogil:
+    """Take a flight off the books. False if its peer has left since it departed; its items then say nothing.
+
+    Else `end_task` for each item and `update_peer` are for the caller.
+    """
+    cdef Peer* peer = peer_at(q, flight.peer)
+    cdef bint current = peer.generation == flight.generation
+    flight.ended = True
+    q.active_work -= flight.work
+    peer.under_way -= 1
+    if current:
+        leave_flights(peer, flight)
+    elif peer.present:
+        # It came back while this was under way, and has waited for its end.
+        update_peer(q, flight.peer, peer)
+    return current
+
+
+cdef inline void land_well(Queues* q, Flight* flight, double now) noexcept nogil:
+    """The answers were sent, or there was nothing to send."""
+    cdef Peer* peer = peer_at(q, flight.peer)
+    cdef uint32_t i
+    cdef Item* item
+    if not land(q, flight):
+        return
+    for i in range(flight.count):
+        item = &flight.items[i]
+        if not item.flags & LATER:
+            end_task(q, peer, item)
+            unlink_idle(q, peer, item.want)
+    pace_sent(q, peer, now - flight.taken_at, flight.more)
+    peer.failures = 0
+    update_peer(q, flight.peer, peer)
+
+
+cdef inline bint is_told(const Item* item, bint denials) noexcept nogil:
+    """Whether the peer hears of it: a vanished block is passed over in silence unless it asked."""
+    return (item.flags & TASK_HAVE) != 0 or ((item.flags & TASK_DENIAL) != 0 and denials)
+
+
+cdef inline bint land_badly(Queues* q, Flight* flight, bint denials) noexcept nogil:
+    """The answers were not sent: what the peer has not withdrawn is owed again. False if the peer has left.
+
+    `update_peer`, and whatever holds the peer back for now, are for the caller.
+    """
+    cdef Peer* peer = peer_at(q, flight.peer)
+    cdef uint32_t i
+    cdef Item* item
+    if not land(q, flight):
+        return False
+    for i in range(flight.count):
+        item = &flight.items[i]
+        if item.flags & LATER:
+            continue
+        if not want_at(q, item.want).flags & WITHDRAWN and (q.own_sizes or is_told(item, denials)):
+            item.flags |= OWED
+        end_task(q, peer, item)
+    if not q.own_sizes:
+        # So the peer is served first when its wait is over.
+        rest_if_idle(q, peer)
+    for i in range(flight.count):
+        item = &flight.items[i]
+        if item.flags & OWED:
+            restore_want(q, peer, item)
+            put_back(q, peer, item)
+        elif not item.flags & LATER:
+            unlink_idle(q, peer, item.want)
+    return True
+
+
+# Filling
+
+
+cdef inline void postpone(Queues* q, Peer* peer, Flight* flight, Item* item) noexcept nogil:
+    """Take an answer out of a current flight, and queue it again unless the peer has withdrawn it."""
+    cdef bint owed = not want_at(q, item.want).flags & WITHDRAWN
+    item.flags |= LATER
+    flight.work -= item.work
+    q.active_work -= item.work
+    end_task(q, peer, item)
+    if owed:
+        put_back(q, peer, item)
+    else:
+        unlink_idle(q, peer, item.want)
+
+
+cdef inline void settle_outcomes(Queues* q, Flight* flight) noexcept nogil:
+    """Act on the outcomes that the answers of a current flight have; `answer_wants` may follow."""
+    cdef Peer* peer = peer_at(q, flight.peer)
+    cdef bint postponed = False
+    cdef uint32_t i
+    cdef Item* item
+    for i in range(flight.count):
+        item = &flight.items[i]
+        if item.outcome & VANISHED:
+            vanish(q, item)
+        if item.outcome & OUTCOMES == POSTPONED:
+            postponed = True
+            postpone(q, peer, flight, item)
+    if postponed:
+        update_peer(q, flight.peer, peer)
+
+
+cdef inline void answer_wants(Queues* q, Flight* flight) noexcept nogil:
+    """Take what the message of a current flight answers from the ledger."""
+    cdef Peer* peer = peer_at(q, flight.peer)
+    cdef uint32_t i, outcome
+    for i in range(flight.count):
+        outcome = flight.items[i].outcome & OUTCOMES
+        if outcome == SAYS_BLOCK or outcome == SAYS_HAVE:
+            answer_want(q, peer, &flight.items[i], outcome == SAYS_BLOCK)
+    if peer.wanted == 0:
+        drop_order(peer)

@@ -1,0 +1,144 @@
+# cython: language_level=3
+"""Peers as they come, are ranked, are given answers and leave; and what all of them share."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+from bitswap._core.cidarena cimport NIL
+from bitswap._core.cidstore cimport cids_free, cids_init
+from bitswap._core.cidtable cimport Secret
+from bitswap._core.evictions cimport drop_order
+from bitswap._core.records cimport (
+    PEER_BITS, WANT_BITS, Flight, Node, Peer, Queues, Want, peer_at,
+)
+from bitswap._core.slab cimport clear_slab, free_record, init_slab, reserve_records, take_record, trim_slab
+from bitswap._core.taskheap cimport free_slots
+from bitswap._core.turns cimport enter_turn, free_turns, init_turns, leave_line, leave_turn, reserve_turns, rest
+from bitswap._core.wantlists cimport free_popular, unlink_want
+
+
+cdef inline int init_queues(Queues* q, const Secret* secret) noexcept nogil:
+    """-1 when memory is short; `free_queues` may follow in any case."""
+    memset(q, 0, sizeof(Queues))
+    init_slab(&q.wants, sizeof(Want), WANT_BITS)
+    init_slab(&q.peers, sizeof(Peer), PEER_BITS)
+    init_slab(&q.known.nodes, sizeof(Node), WANT_BITS)
+    q.known.oldest = q.known.newest = NIL
+    init_turns(&q.turns)
+    q.salt = secret.first ^ secret.second >> 1
+    q.last_seq = 1U << 30
+    return cids_init(&q.cids, secret)
+
+
+cdef inline void free_queues(Queues* q) noexcept nogil:
+    cdef uint32_t i
+    for i in range(q.peers.fresh):
+        if peer_at(q, i).present:
+            free_peer_memory(peer_at(q, i))
+    cids_free(&q.cids)
+    clear_slab(&q.wants)
+    clear_slab(&q.peers)
+    clear_slab(&q.known.nodes)
+    free_turns(&q.turns)
+
+
+cdef inline void free_peer_memory(Peer* peer) noexcept nogil:
+    drop_order(peer)
+    free_popular(peer)
+    free_slots(peer)
+
+
+cdef inline void trim_queues(Queues* q) noexcept nogil:
+    """Give back what was only held for many."""
+    trim_slab(&q.wants)
+    trim_slab(&q.peers)
+    trim_slab(&q.known.nodes)
+
+
+# Coming and leaving
+
+
+cdef inline int reserve_peer(Queues* q) noexcept nogil:
+    """Make `new_peer` a certainty; -1 when memory is short."""
+    if reserve_records(&q.peers, 1) < 0:
+        return -1
+    return reserve_turns(&q.turns, q.peers.used + 1)
+
+
+cdef inline uint32_t new_peer(Queues* q, uint64_t tie) noexcept nogil:
+    """The number of a record for a peer that has to come yet: `welcome`."""
+    cdef uint32_t number = take_record(&q.peers)
+    cdef Peer* peer = peer_at(q, number)
+    memset(peer, 0, sizeof(Peer))
+    peer.turn = NIL
+    peer.tie = tie
+    peer.taken = True
+    return number
+
+
+cdef inline void drop_peer(Queues* q, uint32_t number) noexcept nogil:
+    """Free the record of a peer that has left, with nothing under way to it."""
+    peer_at(q, number).taken = False
+    free_record(&q.peers, number)
+
+
+cdef inline void welcome(Queues* q, Peer* peer) noexcept nogil:
+    """The peer comes, or comes back, with nothing but flights from before under way."""
+    peer.present = True
+    peer.starved = True
+    peer.target = q.target
+    peer.outstanding = q.outstanding
+
+
+cdef inline void forget_wants(Queues* q, uint32_t number, Peer* peer) noexcept nogil:
+    """Unlink all that the peer has to do with, backwards, so that slots need not move."""
+    cdef uint32_t i
+    q.wanted -= peer.wanted
+    peer.queued = 0
+    i = peer.count
+    while i:
+        i -= 1
+        unlink_want(q, peer.slots[i].want)
+
+
+cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept nogil:
+    """The peer leaves, and so goes all it was owed; only its flights still count."""
+    cdef Flight* flight
+    cdef uint32_t generation = peer.generation + 1
+    cdef uint64_t tie = peer.tie
+    cdef int under_way = peer.under_way
+    leave_turn(q, peer)
+    leave_line(q, peer)
+    forget_wants(q, number, peer)
+    free_peer_memory(peer)
+    while peer.flights != NULL:
+        flight = peer.flights
+        peer.flights = flight.next
+        flight.next = flight.prev = NULL
+    memset(peer, 0, sizeof(Peer))
+    peer.turn = NIL
+    peer.tie = tie
+    peer.taken = True
+    peer.generation = generation
+    peer.under_way = under_way
+
+
+cdef inline void rest_if_idle(Queues* q, Peer* peer) noexcept nogil:
+    if peer.queued == 0 and peer.active == 0:
+        rest(q, peer)
+
+
+cdef inline void update_peer(Queues* q, uint32_t number, Peer* peer) noexcept nogil:
+    """Something of the peer has changed: rank it anew."""
+    if peer.wanted == 0:
+        drop_order(peer)
+    rest_if_idle(q, peer)
+    if (
+        peer.queued
+        and not peer.held
+        and (not peer.outstanding or peer.active_work < peer.outstanding)
+        and peer.under_way < q.flights_per_peer
+    ):
+        enter_turn(q, number, peer)
+    else:
+        leave_turn(q, peer)

@@ -1,0 +1,19 @@
+# cython: language_level=3
+"""Peers by name over the records of `lanes`; what a decision core and a queue of its own have in common."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from bitswap._core.records cimport Queues
+
+
+cdef class Lanes:
+    cdef Queues q
+    cdef dict numbers   # name of a peer -> number of its record, also while only flights of it are left
+    cdef list names
+    cdef uint64_t seed
+
+    cdef uint32_t find(self, object peer) except? 0xFFFFFFFFU
+    cdef uint32_t admit(self, object peer) except? 0xFFFFFFFFU
+    cdef object enter(self, str name, object tie)
+    cdef int leave(self, object peer) except -1
+    cdef int part(self, uint32_t number) except -1

@@ -1,0 +1,116 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""Peers by name over the records of `lanes`; what a decision core and a queue of its own have in common.
+
+Any creation of a Python object may run other code, which may use the same queues. So no pointer to a record is held across
+one, and numbers of records are used again after one only if nothing can have made them another's.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from bitswap._core cimport memory
+from bitswap._core.cidarena cimport NIL
+from bitswap._core.corecheck cimport check_queues, queues_bytes
+from bitswap._core.lanes cimport drop_peer, free_queues, init_queues, new_peer, reserve_peer, say_goodbye, trim_queues, welcome
+from bitswap._core.records cimport Peer, Queues, peer_at
+from bitswap._core.wire_c cimport secret
+
+import xxhash
+
+cdef extern from "Python.h":
+    object PyUnicode_FromObject(object text)
+
+cdef object _hash = xxhash.xxh64_intdigest
+
+
+def fail_after(count):
+    """For tests: let so many allocations of this module succeed and all after them fail; None = no more."""
+    memory.grabs_left = -1 if count is None else count
+
+
+cdef class Lanes:
+    def __cinit__(self, *args, **kwargs):
+        self.numbers = {}
+        self.names = []
+        if init_queues(&self.q, &secret) < 0:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free_queues(&self.q)
+
+    cdef uint32_t find(self, object peer) except? 0xFFFFFFFFU:
+        """The number of a peer that is here, or NIL."""
+        cdef object found = self.numbers.get(peer)
+        if found is None:
+            return NIL
+        cdef uint32_t number = found
+        return number if peer_at(&self.q, number).present else NIL
+
+    cdef uint32_t admit(self, object peer) except? 0xFFFFFFFFU:
+        """The number of a peer, which is here from now on."""
+        cdef object found = self.numbers.get(peer)
+        cdef uint32_t number
+        if found is None:
+            name = PyUnicode_FromObject(peer)  # exactly a str, so that finding it runs no other code
+            tie = _hash(name.encode("utf-8", "surrogatepass"), self.seed)
+            found = self.numbers.get(name)
+            if found is None:
+                found = self.enter(name, tie)
+        number = found
+        if not peer_at(&self.q, number).present:
+            welcome(&self.q, peer_at(&self.q, number))
+        return number
+
+    cdef object enter(self, str name, object tie):
+        cdef uint32_t number
+        cdef uint64_t rank = tie
+        if reserve_peer(&self.q) < 0:
+            raise MemoryError
+        number = new_peer(&self.q, rank)
+        try:
+            while <uint32_t>len(self.names) <= number:
+                self.names.append(None)
+            self.numbers[name] = number
+        except BaseException:
+            drop_peer(&self.q, number)
+            raise
+        self.names[number] = name
+        return number
+
+    cdef int part(self, uint32_t number) except -1:
+        """Let go of the record of a peer that has left, once nothing is under way to it either."""
+        cdef Peer* peer = peer_at(&self.q, number)
+        if not peer.present and peer.under_way == 0:
+            name = self.names[number]
+            self.names[number] = None
+            drop_peer(&self.q, number)
+            del self.numbers[name]
+            trim_queues(&self.q)
+        return 0
+
+    cdef int leave(self, object peer) except -1:
+        """The peer leaves with all it was owed."""
+        cdef uint32_t number = self.find(peer)
+        if number == NIL:
+            return 0
+        say_goodbye(&self.q, number, peer_at(&self.q, number))
+        trim_queues(&self.q)
+        return self.part(number)
+
+    def memory(self):
+        """Bytes held outside of Python objects."""
+        return queues_bytes(&self.q)
+
+    def check(self):
+        """For tests: AssertionError, with what is wrong, unless all records agree with each other."""
+        cdef const char* wrong = check_queues(&self.q)
+        if wrong != NULL:
+            raise AssertionError(wrong.decode())
+        if len(self.numbers) != self.q.peers.used:
+            raise AssertionError("peers have no name, or names no peer")
+        for name, number in self.numbers.items():
+            if self.names[number] != name:
+                raise AssertionError(f"{name!r} and its number disagree")
+
+    def renumber_at(self, age):
+        """For tests: renumber wants and answers of a peer whose youngest has this age, which is 2**30 without."""
+        self.q.last_seq = age

@@ -1,0 +1,140 @@
+# cython: language_level=3
+"""A peer's slots: a binary heap of the queued answers, and behind it the peer's other wants in no order.
+
+Every want knows its slot. Nothing here needs memory but `reserve_slots`.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from bitswap._core.memory cimport prefetch, regrab, release
+from bitswap._core.records cimport MOST_SEQ, Peer, Queues, Slot, want_at
+
+
+cdef inline int reserve_slots(Peer* peer, size_t more) noexcept nogil:
+    """Room for that many wants more; -1 when memory is short."""
+    cdef size_t need = peer.count + more
+    cdef size_t room
+    cdef Slot* slots
+    if need <= peer.room:
+        return 0
+    if need > MOST_SEQ:
+        return -1
+    # By an eighth: of many small arrays more would be lost than copying costs.
+    room = peer.room + peer.room // 8 + 2
+    if room < need:
+        room = need
+    slots = <Slot*>regrab(peer.slots, room * sizeof(Slot))
+    if slots == NULL:
+        return -1
+    peer.slots = slots
+    peer.room = <uint32_t>room
+    return 0
+
+
+cdef inline void trim_slots(Peer* peer) noexcept nogil:
+    """Give back what is far more than needed. It is no harm if that fails."""
+    cdef Slot* slots
+    cdef uint32_t room = peer.count + peer.count // 16 + 2
+    if peer.room <= peer.count + peer.count // 4 + 16:
+        return
+    slots = <Slot*>regrab(peer.slots, room * sizeof(Slot))
+    if slots != NULL:
+        peer.slots = slots
+        peer.room = room
+
+
+cdef inline void free_slots(Peer* peer) noexcept nogil:
+    release(peer.slots)
+    peer.slots = NULL
+    peer.room = peer.count = peer.queued = 0
+
+
+cdef inline void put_slot(const Queues* q, Peer* peer, uint32_t place, const Slot* slot) noexcept nogil:
+    peer.slots[place] = slot[0]
+    want_at(q, slot.want).pos = place
+
+
+cdef inline void add_slot(const Queues* q, Peer* peer, uint32_t want) noexcept nogil:
+    """A slot for a new want, not queued; there is room."""
+    peer.slots[peer.count].want = want
+    peer.slots[peer.count].key = 0
+    want_at(q, want).pos = peer.count
+    peer.count += 1
+
+
+cdef inline void drop_slot(const Queues* q, Peer* peer, uint32_t place) noexcept nogil:
+    """The slot of a want that is not queued."""
+    peer.count -= 1
+    if place != peer.count:
+        put_slot(q, peer, place, &peer.slots[peer.count])
+
+
+cdef inline void rise(const Queues* q, Peer* peer, uint32_t place) noexcept nogil:
+    """Move the slot at `place` towards the top, as far as its key lets it."""
+    cdef Slot slot = peer.slots[place]
+    cdef uint32_t parent
+    while place:
+        parent = (place - 1) >> 1
+        if peer.slots[parent].key <= slot.key:
+            break
+        put_slot(q, peer, place, &peer.slots[parent])
+        place = parent
+    put_slot(q, peer, place, &slot)
+
+
+cdef inline void sink(const Queues* q, Peer* peer, uint32_t place) noexcept nogil:
+    """Move the slot at `place` away from the top."""
+    cdef Slot slot = peer.slots[place]
+    cdef uint32_t child
+    while True:
+        child = 2 * place + 1
+        if child >= peer.queued:
+            break
+        prefetch(&peer.slots[2 * child + 1])
+        if child + 1 < peer.queued and peer.slots[child + 1].key < peer.slots[child].key:
+            child += 1
+        if peer.slots[child].key >= slot.key:
+            break
+        put_slot(q, peer, place, &peer.slots[child])
+        place = child
+    put_slot(q, peer, place, &slot)
+
+
+cdef inline void enqueue(const Queues* q, Peer* peer, uint32_t place, uint64_t key) noexcept nogil:
+    """Put the want at `place`, which is not queued, into the heap."""
+    cdef Slot slot = peer.slots[place]
+    slot.key = key
+    if place != peer.queued:
+        put_slot(q, peer, place, &peer.slots[peer.queued])
+    peer.slots[peer.queued] = slot
+    peer.queued += 1
+    rise(q, peer, peer.queued - 1)
+
+
+cdef inline void dequeue(const Queues* q, Peer* peer, uint32_t place) noexcept nogil:
+    """Take the want at `place` out of the heap."""
+    cdef Slot slot = peer.slots[place]
+    cdef uint32_t last = peer.queued - 1
+    peer.queued = last
+    if place != last:
+        put_slot(q, peer, place, &peer.slots[last])
+        put_slot(q, peer, last, &slot)
+        if place and peer.slots[place].key < peer.slots[(place - 1) >> 1].key:
+            rise(q, peer, place)
+        else:
+            sink(q, peer, place)
+
+
+cdef inline void requeue(const Queues* q, Peer* peer, uint32_t place, uint64_t key) noexcept nogil:
+    """Give the queued want at `place` a smaller key."""
+    peer.slots[place].key = key
+    rise(q, peer, place)
+
+
+cdef inline bint heap_holds(const Peer* peer) noexcept nogil:
+    """Whether the queued ones are a heap."""
+    cdef uint32_t i
+    for i in range(1, peer.queued):
+        if peer.slots[i].key < peer.slots[(i - 1) >> 1].key:
+            return False
+    return True

@@ -1,0 +1,162 @@
+# cython: language_level=3
+"""Which peer is served next (boxo `decision/scheduler.go`, the fair comparator).
+
+Of those that are ready: starved before others; then fewer CIDs under way; then more queued, counted up to PENDING_CAP; then
+served longest ago; then a salted hash. They are a heap in which every peer knows its place. Those that were served are in
+a list by time, from whose head they become starved.
+"""
+
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+from bitswap._core.cidarena cimport NIL
+from bitswap._core.memory cimport regrab, release
+from bitswap._core.records cimport PENDING_CAP, Peer, Queues, Turn, Turns, peer_at
+
+
+cdef inline void init_turns(Turns* turns) noexcept nogil:
+    memset(turns, 0, sizeof(Turns))
+    turns.first = turns.last = NIL
+
+
+cdef inline void free_turns(Turns* turns) noexcept nogil:
+    release(turns.heap)
+    turns.heap = NULL
+    turns.count = turns.room = 0
+
+
+cdef inline int reserve_turns(Turns* turns, uint32_t peers) noexcept nogil:
+    """Room for that many peers in all; -1 when memory is short."""
+    cdef Turn* heap
+    cdef size_t room = peers + peers // 8
+    if peers <= turns.room:
+        return 0
+    heap = <Turn*>regrab(turns.heap, room * sizeof(Turn))
+    if heap == NULL:
+        return -1
+    turns.heap = heap
+    turns.room = <uint32_t>room
+    return 0
+
+
+cdef inline uint64_t turn_rank(const Peer* peer) noexcept nogil:
+    cdef uint64_t queued = peer.queued if peer.queued < PENDING_CAP else PENDING_CAP
+    return <uint64_t>(not peer.starved) << 63 | <uint64_t>peer.active << 8 | (PENDING_CAP - queued)
+
+
+cdef inline bint goes_before(const Queues* q, const Turn* a, const Turn* b) noexcept nogil:
+    if a.rank != b.rank:
+        return a.rank < b.rank
+    if a.service != b.service:
+        return a.service < b.service
+    return peer_at(q, a.peer).tie < peer_at(q, b.peer).tie
+
+
+cdef inline void put_turn(Queues* q, uint32_t place, const Turn* turn) noexcept nogil:
+    q.turns.heap[place] = turn[0]
+    peer_at(q, turn.peer).turn = place
+
+
+cdef inline void settle_turn(Queues* q, uint32_t place, const Turn* turn) noexcept nogil:
+    """Put a turn where it belongs; `place` is free."""
+    cdef Turn* heap = q.turns.heap
+    cdef uint32_t other
+    while place:
+        other = (place - 1) >> 1
+        if not goes_before(q, turn, &heap[other]):
+            break
+        put_turn(q, place, &heap[other])
+        place = other
+    while True:
+        other = 2 * place + 1
+        if other >= q.turns.count:
+            break
+        if other + 1 < q.turns.count and goes_before(q, &heap[other + 1], &heap[other]):
+            other += 1
+        if not goes_before(q, &heap[other], turn):
+            break
+        put_turn(q, place, &heap[other])
+        place = other
+    put_turn(q, place, turn)
+
+
+cdef inline void enter_turn(Queues* q, uint32_t number, Peer* peer) noexcept nogil:
+    """Rank a peer that is ready, for the first time or anew."""
+    cdef Turn turn
+    turn.rank = turn_rank(peer)
+    turn.service = peer.service
+    turn.peer = number
+    if peer.turn == NIL:
+        q.turns.count += 1
+        settle_turn(q, q.turns.count - 1, &turn)
+    elif q.turns.heap[peer.turn].rank != turn.rank or q.turns.heap[peer.turn].service != turn.service:
+        settle_turn(q, peer.turn, &turn)
+
+
+cdef inline void leave_turn(Queues* q, Peer* peer) noexcept nogil:
+    """The peer is not ready."""
+    cdef uint32_t place = peer.turn
+    cdef Turn last
+    if place == NIL:
+        return
+    peer.turn = NIL
+    q.turns.count -= 1
+    if place != q.turns.count:
+        last = q.turns.heap[q.turns.count]
+        settle_turn(q, place, &last)
+
+
+# Starvation
+
+
+cdef inline void leave_line(Queues* q, Peer* peer) noexcept nogil:
+    if not peer.lined_up:
+        return
+    peer.lined_up = False
+    if peer.earlier == NIL:
+        q.turns.first = peer.later
+    else:
+        peer_at(q, peer.earlier).later = peer.later
+    if peer.later == NIL:
+        q.turns.last = peer.earlier
+    else:
+        peer_at(q, peer.later).earlier = peer.earlier
+
+
+cdef inline void note_service(Queues* q, uint32_t number, Peer* peer, double now) noexcept nogil:
+    """The peer was given something; its rank changes when it is ranked next."""
+    leave_line(q, peer)
+    peer.lined_up = True
+    peer.earlier = q.turns.last
+    peer.later = NIL
+    if q.turns.last == NIL:
+        q.turns.first = number
+    else:
+        peer_at(q, q.turns.last).later = number
+    q.turns.last = number
+    q.turns.services += 1
+    peer.service = q.turns.services
+    peer.served_at = now
+    peer.starved = False
+
+
+cdef inline void rest(Queues* q, Peer* peer) noexcept nogil:
+    """The peer has all it asked for: when it asks again it counts as never served (boxo `forget`)."""
+    leave_line(q, peer)
+    peer.service = 0
+    peer.starved = True
+
+
+cdef inline void promote(Queues* q, double now) noexcept nogil:
+    """Rank those anew whose last service has just become too long ago."""
+    cdef uint32_t number
+    cdef Peer* peer
+    while q.turns.first != NIL:
+        number = q.turns.first
+        peer = peer_at(q, number)
+        if not peer.served_at + q.turns.timeout < now:
+            break
+        leave_line(q, peer)
+        peer.starved = True
+        if peer.turn != NIL:
+            enter_turn(q, number, peer)
