@@ -29,7 +29,7 @@ def check_lanes(lanes: Lanes[L], out: list[Batch]) -> None:
         current = [batch for batch in out if lanes.is_current(batch) and batch.peer == queue.peer]
         tasks = [task for batch in current for task in batch.taken]
         assert sorted(map(id, tasks)) == sorted(id(t) for ts in queue.active.values() for t in ts)
-        ready += lanes._scheduler._turns[queue.peer].ready
+        ready += lanes._scheduler._turns[queue.peer].rank is not None
     assert lanes._scheduler.ready == ready
     assert lanes._scheduler._turns.keys() == {lane.queue.peer for lane in lanes}
 
@@ -41,10 +41,9 @@ def check_ledger(ledger: PeerLedger) -> None:
     assert ledger.size == len(by_peer)
     assert all(ledger._peers.values())
     assert all(ledger._cids.values())
-    assert ledger._lowest.keys() <= ledger._peers.keys()
-    for peer, heap in ledger._lowest.items():
-        entered = {id(want) for rank, want in heap if rank == want.rank}
-        assert all(id(want) in entered for want in ledger._peers[peer].values())
+    assert ledger._ranked.keys() <= ledger._peers.keys()
+    for peer, ranked in ledger._ranked.items():
+        assert list(ranked) == sorted(want.rank for want in ledger._peers[peer].values())
 
 
 def check_queue(queue: PeerQueue) -> None:
@@ -53,6 +52,4 @@ def check_queue(queue: PeerQueue) -> None:
     assert all(queue.active.values())
     assert queue._cancelled <= queue.active.keys()
     assert queue._repeated <= queue.active.keys()
-    live = {id(task) for order, _, task in queue._heap if task.live and task.order == order}
-    assert live == {id(task) for task in queue.pending.values()}
-    assert len(queue._heap) <= max(65, 2 * len(queue.pending) + 1)
+    assert list(queue._in_order) == sorted((task.order, task.seq, task) for task in queue.pending.values())

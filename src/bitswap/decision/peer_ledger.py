@@ -6,14 +6,14 @@ came first.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator, Sequence
+
+from sortedcontainers import SortedList
 
 from bitswap.cid import CID
 
 BLOCK = 0
 """Want type on the wire: the block. Any other value asks whether we have it."""
-_SLACK = 64  # entries of an order of wants that are never worth making it anew
 
 
 class Want:
@@ -33,13 +33,9 @@ class Want:
         self.seq = 0
 
     @property
-    def rank(self) -> tuple[int, bool, int]:
+    def rank(self) -> tuple[int, bool, int, CID]:
         """The smallest is given up first."""
-        return (self.priority, self.available, -self.seq)
-
-    def __lt__(self, other: Want) -> bool:
-        # A want and what replaced it can rank the same; either may come first in a heap.
-        return False
+        return (self.priority, self.available, -self.seq, self.cid)
 
     def __repr__(self) -> str:
         return f"<Want {self.cid} type {self.want_type} priority {self.priority}>"
@@ -51,7 +47,8 @@ class PeerLedger:
     def __init__(self) -> None:
         self._peers: dict[str, dict[CID, Want]] = {}
         self._cids: dict[CID, dict[str, Want]] = {}
-        self._lowest: dict[str, list[tuple[tuple[int, bool, int], Want]]] = {}
+        # Of peers that have once had too many: the order in which wants are given up.
+        self._ranked: dict[str, SortedList[tuple[int, bool, int, CID]]] = {}
         self._seq = 0
         self.size = 0
         """Wants of all peers."""
@@ -87,7 +84,7 @@ class PeerLedger:
             want.seq = self._seq
             self._put(peer, mine, want)
         if not mine:
-            del self._peers[peer]
+            self.clear(peer)
         return refused, evicted
 
     def restore(self, peer: str, wants: Iterable[Want]) -> None:
@@ -97,7 +94,7 @@ class PeerLedger:
             if want.cid not in mine:
                 self._put(peer, mine, want)
         if not mine:
-            del self._peers[peer]
+            self.clear(peer)
 
     def cancel(self, peer: str, cids: Iterable[CID]) -> list[CID]:
         """Forget wants; returns the CIDs that were wanted."""
@@ -128,7 +125,7 @@ class PeerLedger:
     def clear(self, peer: str) -> None:
         """Forget all wants of `peer`."""
         mine = self._peers.pop(peer, None)
-        self._lowest.pop(peer, None)
+        self._ranked.pop(peer, None)
         if mine is None:
             return
         for cid in mine:
@@ -142,8 +139,12 @@ class PeerLedger:
     def found(self, peer: str, want: Want) -> None:
         """The block that `want` asks for has come."""
         if not want.available:
+            ranked = self._ranked.get(peer)
+            if ranked is not None:
+                ranked.remove(want.rank)
             want.available = True
-            self._rank(peer, want)
+            if ranked is not None:
+                ranked.add(want.rank)
 
     def get(self, peer: str, cid: CID) -> Want | None:
         mine = self._peers.get(peer)
@@ -165,24 +166,21 @@ class PeerLedger:
         return peer in self._peers
 
     def _put(self, peer: str, mine: dict[CID, Want], want: Want) -> None:
-        if want.cid not in mine:
+        ranked = self._ranked.get(peer)
+        old = mine.get(want.cid)
+        if old is None:
             self.size += 1
+        elif ranked is not None:
+            ranked.remove(old.rank)
+        if ranked is not None:
+            ranked.add(want.rank)
         mine[want.cid] = want
         self._cids.setdefault(want.cid, {})[peer] = want
-        if self._lowest:
-            self._rank(peer, want)
-
-    def _rank(self, peer: str, want: Want) -> None:
-        """Enter a want, or its new rank, in the order in which wants are given up, if `peer` has one."""
-        heap = self._lowest.get(peer)
-        if heap is None:
-            return
-        if len(heap) > 2 * len(self._peers[peer]) + _SLACK:
-            del self._lowest[peer]
-        else:
-            heapq.heappush(heap, (want.rank, want))
 
     def _drop(self, peer: str, mine: dict[CID, Want], want: Want) -> None:
+        ranked = self._ranked.get(peer)
+        if ranked is not None:
+            ranked.remove(want.rank)
         del mine[want.cid]
         self._unlink(peer, want.cid)
         self.size -= 1
@@ -194,18 +192,11 @@ class PeerLedger:
             del self._cids[cid]
 
     def _victim(self, peer: str, mine: dict[CID, Want], newcomer: Want) -> Want | None:
-        """The lowest of the peer's wants, if it ranks below `newcomer`; a tie is no reason to change.
-
-        The order is made when a peer has too many, and dropped once most of it is out of date.
-        """
-        heap = self._lowest.get(peer)
-        if heap is None:
-            heap = self._lowest[peer] = [(want.rank, want) for want in mine.values()]
-            heapq.heapify(heap)
-        while heap:
-            rank, want = heap[0]
-            if mine.get(want.cid) is want and rank == want.rank:
-                lower = rank[:2] < (newcomer.priority, newcomer.available)
-                return want if lower else None
-            heapq.heappop(heap)
-        return None
+        """The lowest of the peer's wants, if it ranks below `newcomer`; a tie is no reason to change."""
+        ranked = self._ranked.get(peer)
+        if ranked is None:
+            ranked = self._ranked[peer] = SortedList(want.rank for want in mine.values())
+        if not ranked:
+            return None
+        priority, available, _, cid = ranked[0]
+        return mine[cid] if (priority, available) < (newcomer.priority, newcomer.available) else None

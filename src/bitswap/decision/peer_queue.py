@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from sortedcontainers import SortedList
 
 from bitswap.cid import CID
 from bitswap.decision.interface import TaskInfo
 from bitswap.decision.task import BITSWAP, Merger, QueuedTask
 
 UNLIMITED = 1 << 62
-_SLACK = 64  # dead heap entries that are never worth a clean-up
 
 
 class PeerQueue:
@@ -22,7 +22,7 @@ class PeerQueue:
 
     __slots__ = (
         "_cancelled",
-        "_heap",
+        "_in_order",
         "_merger",
         "_order",
         "_repeated",
@@ -46,7 +46,7 @@ class PeerQueue:
         """Bytes of blocks and presences under way, as they were when they were taken."""
         self._order = order
         self._merger = merger
-        self._heap: list[tuple[Any, int, QueuedTask]] = []
+        self._in_order: SortedList[tuple[Any, int, QueuedTask]] = SortedList()
         self._seq = 0
         # Of CIDs under way, since the last of their answers was taken: the peer withdrew them, or they were
         # pushed again and that said nothing new.
@@ -58,21 +58,27 @@ class PeerQueue:
 
         What says nothing new beside an answer under way is not queued (boxo `HasNewInfo`).
         """
+        pending, active, merger = self.pending, self.active, self._merger
+        fresh: dict[CID, QueuedTask] = {}
+        known: list[QueuedTask] = []
         dropped = 0
-        pending, active = self.pending, self.active
         for task in tasks:
             cid = task.cid
-            if cid in active and not self._merger.is_news(task, active[cid]):
+            if cid in active and not merger.is_news(task, active[cid]):
                 self._repeated.add(cid)
                 self._cancelled.discard(cid)
-            elif cid in pending:
-                self._merge(self._merger.merge, pending[cid], task)
-            elif len(pending) < limit:
+            elif cid in pending or cid in fresh:
+                known.append(task)
+            elif len(pending) + len(fresh) < limit:
                 self._seq += 1
                 task.seq = self._seq
-                self._enqueue(task)
+                fresh[cid] = task
             else:
                 dropped += 1
+        if fresh:
+            self._enqueue(fresh)
+        for task in known:
+            self._merge(merger.merge, pending[task.cid], task)
         return dropped
 
     def put_back(self, tasks: Iterable[QueuedTask]) -> None:
@@ -81,7 +87,7 @@ class PeerQueue:
             task.weigh()
             queued = self.pending.get(task.cid)
             if queued is None:
-                self._enqueue(task)
+                self._enqueue({task.cid: task})
             else:
                 self._merge(self._merger.take_back, queued, task)
 
@@ -91,16 +97,16 @@ class PeerQueue:
         Stops at `max_active` bytes under way (0 = no limit), and before what would need more than `room`
         bytes of a frame.
         """
+        in_order = self._in_order
         taken: list[QueuedTask] = []
         weight = 0
-        while weight < target and (not max_active or self.active_work < max_active):
-            task = self.head()
-            if task is None:
-                break
+        while in_order and weight < target and (not max_active or self.active_work < max_active):
+            place = in_order.pop(0)
+            task = place[-1]
             room -= task.wire
             if room < 0 and taken:
+                in_order.add(place)
                 break
-            heapq.heappop(self._heap)
             self._begin(task)
             weight += task.work
             taken.append(task)
@@ -108,17 +114,11 @@ class PeerQueue:
 
     def head(self) -> QueuedTask | None:
         """The next answer, or None."""
-        heap = self._heap
-        while heap:
-            order, _, task = heap[0]
-            if task.live and task.order == order:
-                return task
-            heapq.heappop(heap)
-        return None
+        return self._in_order[0][2] if self._in_order else None
 
     def in_order(self) -> list[QueuedTask]:
         """What is queued, in the order in which it will be taken."""
-        return sorted(self.pending.values(), key=lambda task: (task.order, task.seq))
+        return [task for _, _, task in self._in_order]
 
     def done(self, tasks: Iterable[QueuedTask]) -> None:
         """`tasks`, all taken from here, are no longer under way."""
@@ -138,11 +138,10 @@ class PeerQueue:
         for cid in cids:
             task = self.pending.pop(cid, None)
             if task is not None:
-                task.live = False
+                self._in_order.remove((task.order, task.seq, task))
                 self.pending_work -= task.work
                 removed += 1
             self.withdraw(cid)
-        self._clean()
         return removed
 
     def withdraw(self, cid: CID) -> None:
@@ -162,20 +161,24 @@ class PeerQueue:
         """Forget all queued answers and withdraw all under way."""
         self.pending.clear()
         self.pending_work = 0
-        self._heap.clear()
+        self._in_order.clear()
         self._cancelled.update(self.active)
 
-    def _enqueue(self, task: QueuedTask) -> None:
-        task.live = True
+    def _enqueue(self, tasks: dict[CID, QueuedTask]) -> None:
+        """Queue tasks for CIDs of which none is queued; if `order` raises, none of them."""
         if self._order is not None:
-            task.order = self._order(task.info(self.peer))
-        self.pending[task.cid] = task
-        self.pending_work += task.work
-        heapq.heappush(self._heap, (task.order, task.seq, task))
+            for task in tasks.values():
+                task.order = self._order(task.info(self.peer))
+        places = [(task.order, task.seq, task) for task in tasks.values()]
+        if len(places) > 1:
+            self._in_order.update(places)
+        else:
+            self._in_order.add(places[0])
+        self.pending.update(tasks)
+        self.pending_work += sum(task.work for task in tasks.values())
 
     def _begin(self, task: QueuedTask) -> None:
         cid = task.cid
-        task.live = False
         del self.pending[cid]
         self.pending_work -= task.work
         self.active_work += task.work
@@ -198,13 +201,6 @@ class PeerQueue:
         self.pending_work += queued.work
         order = -queued.priority if self._order is None else self._order(queued.info(self.peer))
         if order != queued.order:
+            self._in_order.remove((queued.order, queued.seq, queued))
             queued.order = order
-            heapq.heappush(self._heap, (order, queued.seq, queued))
-            self._clean()
-
-    def _clean(self) -> None:
-        """Drop dead heap entries once they are most of it, so that the heap stays in proportion."""
-        heap = self._heap
-        if len(heap) > _SLACK and len(heap) > 2 * len(self.pending):
-            self._heap = [(task.order, task.seq, task) for task in self.pending.values()]
-            heapq.heapify(self._heap)
+            self._in_order.add((order, queued.seq, queued))

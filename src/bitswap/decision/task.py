@@ -42,7 +42,6 @@ class QueuedTask:
     __slots__ = (
         "cid",
         "have",
-        "live",
         "order",
         "priority",
         "send_dont_have",
@@ -66,7 +65,6 @@ class QueuedTask:
         self.work = self.size if want_block and size is not None else presence_size(cid)
         self.order: Any = -priority
         self.seq = 0
-        self.live = False  # queued; an entry of the heap whose task is not live is skipped
 
     @classmethod
     def unsized(cls, cid: CID, priority: int, size: int, send_dont_have: bool) -> QueuedTask:
@@ -128,10 +126,6 @@ class QueuedTask:
         """The block turned out not to be there. If it comes while this is under way, that is news."""
         self.have = False
         self.size = 0
-
-    def __lt__(self, other: QueuedTask) -> bool:
-        # Two heap entries of one task can be equal up to the task itself; either may come first.
-        return False
 
     def __repr__(self) -> str:
         kind = "block" if self.is_block else "HAVE" if self.have else "DONT_HAVE"
