@@ -7,7 +7,7 @@ the process's secret, `Row.hash` of a message among them.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
 from bitswap._core.cidarena cimport (
     CHUNK_UNITS, LONG_KEY, NIL, Arena, ChunkUse, Cid, LongKey, drop_long, drop_waiting, free_chunks, grab_record, init_arena,
@@ -18,7 +18,7 @@ from bitswap._core.cidbuckets cimport (
     init_buckets, is_crowded, is_part, is_sparse, lowest, match, merge_last, next_of, place_of, remove, reserve_ids,
     take_spilled,
 )
-from bitswap._core.cidtable cimport Secret, hash_cid
+from bitswap._core.cidtable cimport Secret, hash_cid, same_cid
 from bitswap._core.memory cimport prefetch, release
 
 
@@ -109,7 +109,7 @@ cdef inline uint32_t cids_find(
             slot = lowest(found)
             if is_part(bucket, slot, place.part):
                 cid = cid_at(store, id_in(bucket, slot))
-                if length_of(cid) == length and memcmp(key_of(cid), key, length) == 0:
+                if length_of(cid) == length and same_cid(key_of(cid), key, length):
                     return id_in(bucket, slot)
             found &= found - 1
         bucket = next_of(&store.table, bucket)

@@ -1,12 +1,18 @@
 # cython: language_level=3
 """CIDs, entries and blocks between their C form and Python's."""
 
+from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport uint8_t, uint32_t
 
 from bitswap._core.messagewrite cimport Content, Part
 from bitswap._core.protowire cimport Span
 
-cdef const uint8_t* start_of(object data) noexcept  # the first byte of a bytes object
+
+cdef inline const uint8_t* start_of(object data) noexcept:
+    """The first byte of a bytes object."""
+    return <const uint8_t*>PyBytes_AS_STRING(data)
+
+
 cdef object new_cid(const uint8_t* p, size_t length)  # of bytes that are known to be a CID
 cdef object new_entry(tuple fields)
 cdef object cid_object(object value)  # a CID as it is, anything else made one

@@ -28,10 +28,6 @@ cdef object _entry_type = Entry
 cdef bytes _v0_prefix = b"\x00\x70\x12\x20"
 
 
-cdef const uint8_t* start_of(object data) noexcept:
-    return <const uint8_t*>PyBytes_AS_STRING(data)
-
-
 cdef object new_cid(const uint8_t* p, size_t length):
     return bytes_to_cid(PyBytes_FromStringAndSize(<const char*>p, length))
 
