@@ -97,3 +97,15 @@ def test_by_task_order_the_smallest_head_wins() -> None:
     s.update("B", pending=1, active=1, ready=True, now=0, head="z")
     assert s.select(0) == "A"
     assert s.select(1000) == "A"
+
+
+def test_who_is_starved_stays_so_until_served() -> None:
+    s = scheduler()
+    for peer in "AB":
+        served(s, peer, 0)
+    s.served("B", 19)
+    queued(s, "A", 1, active=2, now=20)
+    queued(s, "B", 1, active=0, now=20)
+    assert s.select(20) == "A"
+    queued(s, "A", 2, active=1, now=0)  # told late
+    assert s.select(20) == "A"

@@ -112,7 +112,8 @@ class FairScheduler:
 
     def _rank(self, turn: Turn, now: float) -> tuple[Any, ...]:
         """The smallest is served first."""
-        starved = self._is_starved(turn, now)
+        # Not by the time of the call: a message that is filled late tells of the time at which it was taken.
+        starved = turn.peer not in self._recent
         queued = min(turn.pending, PENDING_CAP)
         return (not starved, turn.active, -queued, turn.service, turn.tie, turn.peer)
 
