@@ -46,15 +46,15 @@ ALLOWED = {
 LAYERS = (
     ("errors", "clock", "options", "varint", "multibase", "multihash", "cid", "block"),
     ("_core",),
-    ("message",),
-    ("blockstore", "network", "deadlines", "presence", "stat", "tracer", "workers"),
-    ("decision", "messagequeue", "peermanager", "notifications"),
+    ("message", "wantlist"),
+    ("blockstore", "network", "routing", "deadlines", "metrics", "presence", "stat", "tracer", "workers"),
+    ("decision", "messagequeue", "peermanager", "notifications", "providerquerymanager"),
     ("session", "sessionpeermanager", "sessionrequestsplitter"),
     ("sessionmanager",),
     ("wantmanager",),
     ("client", "server", "getter", "storedgetter", "testnet", "dag"),
     ("bitswap",),
-    ("aio",),
+    ("aio", "simulation", "testinstance"),
     ("cli",),
 )
 """Rooms from the ground up: none imports what stands above it."""
