@@ -126,6 +126,11 @@ class Bitswap(Fetcher):
         if self.server is not None:
             self.server.notify_new_blocks(new)
 
+    def blocks_removed(self, cids: Iterable[CID]) -> None:
+        """These blocks were removed from the store: needed where `ServerOptions.max_known_blocks` is set."""
+        if self.server is not None:
+            self.server.blocks_removed(list(cids))
+
     @property
     def generation(self) -> int:
         """Differs after blocks were put into the store from before."""

@@ -96,7 +96,7 @@ class Server:
         """Take a message over and return; a peer that has too many waiting is paused."""
         if self._tracer is not None:
             tell("tracer", self._tracer.message_received, peer, message)
-        if not message.full and not message.entry_count:
+        if not message.has_wants:
             return
         with self._wake:
             if self._closed:
@@ -259,13 +259,14 @@ class Server:
     def _handle(self, work: Work) -> None:
         """Take in what came from one peer."""
         try:
-            with self._engine_lock:
-                if work.left:
-                    self._engine.peer_disconnected(work.peer)
-                if work.came:
-                    self._engine.peer_connected(work.peer)
-                if work.blocks:
-                    self._engine.blocks_received(work.peer, work.block_bytes, work.blocks)
+            if work.left or work.came or work.blocks:
+                with self._engine_lock:
+                    if work.left:
+                        self._engine.peer_disconnected(work.peer)
+                    if work.came:
+                        self._engine.peer_connected(work.peer)
+                    if work.blocks:
+                        self._engine.blocks_received(work.peer, work.block_bytes, work.blocks)
             if work.message is not None:
                 self._take_in(work.peer, work.message)
         finally:

@@ -161,7 +161,8 @@ class DecisionCore:
         if envelope.filled:
             raise ValueError("the envelope was filled before")
         envelope.filled = True
-        self._known.discard(cid for cid, block in zip(envelope.cids, blocks, strict=True) if block is None)
+        if len(self._known):
+            self._known.discard(cid for cid, block in zip(envelope.cids, blocks, strict=True) if block is None)
         contents = Contents(envelope, blocks, self.message_type(), self.options.send_dont_haves)
         if contents.later:
             self._queue.postpone(batch, contents.later)
