@@ -5,14 +5,12 @@ Each call first does what may run other code or fail (looking at Python objects,
 it changes the records, which can do neither.
 """
 
-cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
 from libc.math cimport ldexp
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
-from libc.string cimport memset
 
 from bitswap._core cimport memory
 from bitswap._core.answers cimport Task, push_task
@@ -20,12 +18,13 @@ from bitswap._core.cidarena cimport LONG_KEY, NIL, Cid
 from bitswap._core.cidstore cimport (
     cid_at, cid_key, cid_length, cids_find, cids_intern, cids_reserve, cids_reserve_long,
 )
-from bitswap._core.cidtable cimport Row, hash_cid
+from bitswap._core.cidtable cimport hash_cid
+from bitswap._core.envelope_c cimport MESSAGE_OVERHEAD, Envelope
 from bitswap._core.flights cimport (
-    answer_wants, board, depart, is_current, land_badly, land_well, leave_flights, pace_failed, settle_outcomes,
+    answer_wants, board, depart, is_current, land_badly, land_well, pace_failed, settle_outcomes,
 )
 from bitswap._core.intake cimport (
-    ROW_DENIED, ROW_PRESENT, ROW_SIZE, ROW_WANT, Crowd, Note, Rules, Wantlist, reserve_intake, share, take_in,
+    ROW_DENIED, ROW_PRESENT, ROW_SIZE, ROW_WANT, Crowd, Rules, Wantlist, reserve_intake, share, take_in,
 )
 from bitswap._core.knownblocks cimport forget_block, remember_block
 from bitswap._core.lanes cimport trim_queues, update_peer
@@ -33,12 +32,10 @@ from bitswap._core.lanes_c cimport Lanes
 from bitswap._core.ledger cimport found_want, keep_ages_small
 from bitswap._core.lookup_c cimport Lookup, block_bytes, own_message
 from bitswap._core.memory cimport grab, release
-from bitswap._core.messagebody cimport DONT_HAVE, HAVE
 from bitswap._core.objects_c cimport new_cid, start_of
 from bitswap._core.records cimport (
-    BLOCK_OVERHEAD, MOST_UNDER_WAY, OUTCOMES, POSTPONED, PRESENCE_OVERHEAD, REPEATED, SAYS_BLOCK, SAYS_DONT_HAVE,
-    SAYS_HAVE, SILENCE, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, WANTED, WANTS_BLOCK, Flight, Item, Peer, Want,
-    cid_of, first_want, node_at, peer_at, want_at,
+    BLOCK_OVERHEAD, MOST_UNDER_WAY, TASK_BLOCK, TASK_HAVE, WANTED, WANTS_BLOCK, Peer, Want, cid_of, first_want, node_at,
+    peer_at, want_at,
 )
 from bitswap._core.slab cimport reserve_records
 from bitswap._core.taskheap cimport trim_slots
@@ -48,18 +45,12 @@ from bitswap._core.wire_c cimport Message, secret
 from heapq import heappop, heappush
 
 from bitswap._core.requestqueue_c import RequestQueue
-from bitswap.block import Block
 from bitswap.decision.interface import CoreCounts
 from bitswap.errors import UsageError
 from bitswap.options import MAX_FRAME
 
 __all__ = ["DecisionCore", "Envelope", "Lookup", "RequestQueue"]
 
-cdef enum:
-    MESSAGE_OVERHEAD = 64
-    FEW_BLOCKS = 8
-
-cdef object _block_type = Block
 cdef object _counts = CoreCounts
 cdef int64_t _frame = MAX_FRAME
 
@@ -80,137 +71,9 @@ cdef object at_most(object value, object most):
     return min(value, most)
 
 
-cdef inline bint fits(int64_t size, uint32_t length) noexcept:
+cdef inline bint fits(int64_t size, int64_t length) noexcept:
     """Whether a message can carry the block; one that cannot be sent is as good as missing."""
     return size <= _frame - 4096 or size <= _frame - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - length
-
-
-cdef inline uint16_t outcome_of(
-    const Item* item, const Want* want, uint32_t length, bint denials, int64_t* room
-) noexcept:
-    """What becomes of an answer in a message with `room` bytes left; the block found, if any, was noted down."""
-    cdef uint16_t vanished = 0
-    if item.flags & TASK_BLOCK and item.flags & TASK_HAVE:
-        if item.outcome == SAYS_BLOCK and item.want_seq <= _frame - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - length:
-            room[0] -= <int64_t>length + item.want_seq + BLOCK_OVERHEAD
-            return POSTPONED if room[0] < 0 else SAYS_BLOCK
-        if want.flags & REPEATED:
-            return POSTPONED
-        vanished = VANISHED
-        if not (item.flags & TASK_DENIAL and denials):
-            return vanished | SILENCE
-    room[0] -= length + PRESENCE_OVERHEAD
-    if room[0] < 0:
-        return vanished | POSTPONED
-    return vanished | (SAYS_HAVE if item.flags & TASK_HAVE and not vanished else SAYS_DONT_HAVE)
-
-
-@cython.no_gc_clear  # it needs its core to the end
-@cython.freelist(16)
-cdef class Envelope:
-    """See `interface.Envelope`."""
-
-    cdef DecisionCore core
-    cdef Flight flight
-    cdef readonly str peer
-    cdef readonly list cids
-    cdef readonly Py_ssize_t block_count
-    cdef readonly Py_ssize_t block_bytes
-    cdef Py_ssize_t asked   # blocks to read
-    cdef bint filled
-
-    def __cinit__(self):
-        self.flight.ended = True
-
-    def __dealloc__(self):
-        if not self.flight.ended and is_current(&self.core.q, &self.flight):
-            leave_flights(peer_at(&self.core.q, self.flight.peer), &self.flight)
-        release(self.flight.items)
-
-    @property
-    def pending_bytes(self):
-        return min(self.flight.pending_work, 0x7FFFFFFF)
-
-    @property
-    def ended(self):
-        return bool(self.flight.ended)
-
-    cdef int name_blocks(self) except -1:
-        """Make `cids`; of those that are left, should the peer leave meanwhile."""
-        cdef uint32_t i
-        cdef const Item* item
-        cdef const Cid* cid
-        cdef list cids = []
-        for i in range(self.flight.count):
-            item = &self.flight.items[i]
-            if item.flags & TASK_BLOCK and item.flags & TASK_HAVE:
-                if not is_current(&self.core.q, &self.flight):
-                    break
-                cid = cid_of(&self.core.q, want_at(&self.core.q, item.want))
-                cids.append(new_cid(cid_key(cid), cid_length(cid)))
-        self.cids = cids
-        self.asked = len(cids)
-        return 0
-
-    cdef list look_at(self, object blocks):
-        """The blocks, each under the CID asked for; their lengths are noted down."""
-        cdef list held = list(blocks)
-        cdef Item* item
-        cdef Py_ssize_t place = 0
-        cdef uint32_t i
-        if len(held) != self.asked:
-            raise ValueError(f"{len(held)} blocks for {self.asked} CIDs")
-        for i in range(self.flight.count):
-            item = &self.flight.items[i]
-            if not (item.flags & TASK_BLOCK and item.flags & TASK_HAVE) or place == self.asked:
-                continue
-            item.outcome = VANISHED
-            block = held[place]
-            if block is not None:
-                data = block.data
-                cid = block.cid
-                asked = self.cids[place]
-                if cid is not asked and cid != asked:
-                    held[place] = _block_type(asked, data)
-                item.want_seq = min(len(data), 0xFFFFFFFF)
-                item.outcome = SAYS_BLOCK
-            place += 1
-        return held
-
-    cdef int compose(self, Message message, list held) except -1:
-        """Decide on the outcomes, and put into the message what goes there."""
-        cdef int64_t room = _frame - MESSAGE_OVERHEAD
-        cdef bint denials = self.core.rules.denials
-        cdef Item* item
-        cdef const Cid* cid
-        cdef uint32_t i
-        for i in range(self.flight.count):
-            item = &self.flight.items[i]
-            cid = cid_of(&self.core.q, want_at(&self.core.q, item.want))
-            item.outcome = outcome_of(item, want_at(&self.core.q, item.want), cid_length(cid), denials, &room)
-            if item.outcome & OUTCOMES == SAYS_HAVE:
-                message.put_presence(cid_key(cid), cid_length(cid), HAVE)
-            elif item.outcome & OUTCOMES == SAYS_DONT_HAVE:
-                message.put_presence(cid_key(cid), cid_length(cid), DONT_HAVE)
-        message.pending = <int32_t>min(self.flight.pending_work, <int64_t>0x7FFFFFFF)
-        return self.enclose(message, held) if self.asked else 0
-
-    cdef int enclose(self, Message message, list held) except -1:
-        """Put the blocks into the message."""
-        cdef Py_ssize_t place = 0
-        cdef uint32_t i
-        cdef uint16_t flags
-        self.block_count = self.block_bytes = 0
-        for i in range(self.flight.count):
-            flags = self.flight.items[i].flags
-            if not (flags & TASK_BLOCK and flags & TASK_HAVE):
-                continue
-            if self.flight.items[i].outcome == SAYS_BLOCK:
-                message.block_map[self.cids[place]] = held[place]
-                self.block_count += 1
-                self.block_bytes += self.flight.items[i].want_seq
-            place += 1
-        return 0
 
 
 cdef class DecisionCore(Lanes):
@@ -478,16 +341,17 @@ cdef class DecisionCore(Lanes):
         cdef Message message
         cdef list held
         self.check_owner(envelope)
+        if len(blocks) != envelope.asked:
+            raise ValueError(f"{len(blocks)} blocks for {envelope.asked} CIDs")
+        if not self.can_fill(envelope):
+            return None
         held = envelope.look_at(blocks)
         message = Message.__new__(Message)
-        if not is_current(&self.q, &envelope.flight):
-            self.end_well(envelope, envelope.flight.taken_at)
+        # Blocks may be of any kind, so that looking at them may have run other code.
+        if not self.can_fill(envelope):
             return None
-        if envelope.filled:
-            raise ValueError("the envelope was filled before")
-        envelope.compose(message, held)
-        if not is_current(&self.q, &envelope.flight):
-            self.end_well(envelope, envelope.flight.taken_at)
+        envelope.compose(message, held, self.rules.denials)
+        if not self.can_fill(envelope):
             return None
         envelope.filled = True
         if self.q.known.nodes.used and envelope.asked:
@@ -498,6 +362,15 @@ cdef class DecisionCore(Lanes):
             return None
         answer_wants(&self.q, &envelope.flight)
         return message
+
+    cdef bint can_fill(self, Envelope envelope) except -1:
+        """False, and the envelope has ended, if its peer has gone since it was taken."""
+        if not is_current(&self.q, &envelope.flight):
+            self.end_well(envelope, envelope.flight.taken_at)
+            return False
+        if envelope.filled:
+            raise ValueError("the envelope was filled before")
+        return True
 
     cdef int check_owner(self, Envelope envelope) except -1:
         if envelope.core is not self:

@@ -86,6 +86,7 @@ cdef struct Item:
     int32_t want_priority
     uint16_t flags      # TASK_FLAGS; LEDGER_FLAGS of the entry that it answered
     uint16_t outcome    # what became of it when the message was made
+    uint32_t found      # bytes of the block that was read for it
 
 
 # Answers taken together.

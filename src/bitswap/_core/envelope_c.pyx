@@ -1,0 +1,143 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""What is sent to one peer at a time, from the answers taken to the message."""
+
+cimport cython
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
+
+from bitswap._core.cidarena cimport Cid
+from bitswap._core.cidstore cimport cid_key, cid_length
+from bitswap._core.flights cimport is_current, leave_flights
+from bitswap._core.memory cimport release
+from bitswap._core.messagebody cimport DONT_HAVE, HAVE
+from bitswap._core.objects_c cimport new_cid
+from bitswap._core.records cimport (
+    BLOCK_OVERHEAD, OUTCOMES, POSTPONED, PRESENCE_OVERHEAD, REPEATED, SAYS_BLOCK, SAYS_DONT_HAVE, SAYS_HAVE, SILENCE,
+    TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, Item, Want, cid_of, peer_at, want_at,
+)
+from bitswap._core.wire_c cimport Message
+
+from bitswap.block import Block
+from bitswap.options import MAX_FRAME
+
+cdef object _block_type = Block
+cdef int64_t _frame = MAX_FRAME
+
+
+cdef inline bint is_block(const Item* item) noexcept:
+    return (item.flags & TASK_BLOCK) != 0 and (item.flags & TASK_HAVE) != 0
+
+
+cdef inline uint16_t outcome_of(
+    const Item* item, const Want* want, uint32_t length, bint denials, int64_t* room
+) noexcept:
+    """What becomes of an answer in a message with `room` bytes left; the block found, if any, was noted down."""
+    cdef uint16_t vanished = 0
+    if is_block(item):
+        if item.outcome == SAYS_BLOCK and item.found <= _frame - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - length:
+            room[0] -= <int64_t>length + item.found + BLOCK_OVERHEAD
+            return POSTPONED if room[0] < 0 else SAYS_BLOCK
+        if want.flags & REPEATED:
+            return POSTPONED
+        vanished = VANISHED
+        if not (item.flags & TASK_DENIAL and denials):
+            return vanished | SILENCE
+    room[0] -= length + PRESENCE_OVERHEAD
+    if room[0] < 0:
+        return vanished | POSTPONED
+    return vanished | (SAYS_HAVE if item.flags & TASK_HAVE and not vanished else SAYS_DONT_HAVE)
+
+
+@cython.no_gc_clear  # it needs its core to the end
+@cython.freelist(16)
+cdef class Envelope:
+    """See `interface.Envelope`."""
+
+    def __cinit__(self):
+        self.flight.ended = True
+
+    def __dealloc__(self):
+        if not self.flight.ended and is_current(&self.core.q, &self.flight):
+            leave_flights(peer_at(&self.core.q, self.flight.peer), &self.flight)
+        release(self.flight.items)
+
+    @property
+    def pending_bytes(self):
+        return min(self.flight.pending_work, 0x7FFFFFFF)
+
+    @property
+    def ended(self):
+        return bool(self.flight.ended)
+
+    cdef int name_blocks(self) except -1:
+        """Make `cids`; of those that are left, should the peer leave meanwhile."""
+        cdef uint32_t i
+        cdef const Item* item
+        cdef const Cid* cid
+        cdef list cids = []
+        for i in range(self.flight.count):
+            item = &self.flight.items[i]
+            if is_block(item):
+                if not is_current(&self.core.q, &self.flight):
+                    break
+                cid = cid_of(&self.core.q, want_at(&self.core.q, item.want))
+                cids.append(new_cid(cid_key(cid), cid_length(cid)))
+        self.cids = cids
+        self.asked = len(cids)
+        return 0
+
+    @cython.boundscheck(True)  # anybody may have changed these lists
+    cdef list look_at(self, object blocks):
+        """The blocks, each under the CID asked for; their lengths are noted down."""
+        cdef list held = list(blocks)
+        cdef Item* item
+        cdef Py_ssize_t place = 0
+        cdef uint32_t i
+        for i in range(self.flight.count):
+            item = &self.flight.items[i]
+            if not is_block(item):
+                continue
+            item.outcome = VANISHED
+            block = held[place]
+            if block is not None:
+                data = block.data
+                cid = block.cid
+                asked = self.cids[place]
+                if cid is not asked and cid != asked:
+                    held[place] = _block_type(asked, data)
+                item.found = min(len(data), 0xFFFFFFFF)
+                item.outcome = SAYS_BLOCK
+            place += 1
+        return held
+
+    cdef int compose(self, Message message, list held, bint denials) except -1:
+        """Decide on the outcomes, and put into the message what goes there."""
+        cdef int64_t room = _frame - MESSAGE_OVERHEAD
+        cdef Item* item
+        cdef const Cid* cid
+        cdef uint32_t i
+        for i in range(self.flight.count):
+            item = &self.flight.items[i]
+            cid = cid_of(&self.core.q, want_at(&self.core.q, item.want))
+            item.outcome = outcome_of(item, want_at(&self.core.q, item.want), cid_length(cid), denials, &room)
+            if item.outcome & OUTCOMES == SAYS_HAVE:
+                message.put_presence(cid_key(cid), cid_length(cid), HAVE)
+            elif item.outcome & OUTCOMES == SAYS_DONT_HAVE:
+                message.put_presence(cid_key(cid), cid_length(cid), DONT_HAVE)
+        message.pending = <int32_t>min(self.flight.pending_work, <int64_t>0x7FFFFFFF)
+        return self.enclose(message, held) if self.asked else 0
+
+    @cython.boundscheck(True)
+    cdef int enclose(self, Message message, list held) except -1:
+        """Put the blocks into the message."""
+        cdef Py_ssize_t place = 0
+        cdef uint32_t i
+        self.block_count = self.block_bytes = 0
+        for i in range(self.flight.count):
+            if not is_block(&self.flight.items[i]):
+                continue
+            if self.flight.items[i].outcome == SAYS_BLOCK:
+                message.block_map[self.cids[place]] = held[place]
+                self.block_count += 1
+                self.block_bytes += self.flight.items[i].found
+            place += 1
+        return 0
