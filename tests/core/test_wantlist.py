@@ -254,6 +254,8 @@ def test_many_wants_come_and_go(new: Callable[[], Any]) -> None:
         assert wants.remove(cid)
     assert whole(wants)
     assert len(wants) == 0
+    assert wants.add(A, 1)
+    assert whole(wants)
 
 
 # What concerns the compiled one alone
@@ -276,7 +278,7 @@ def test_memory_is_given_back() -> None:
     assert full <= held() - before + 1000 <= full * 1.05
     for cid in [*cids, *ODD]:
         wants.remove(cid)
-    assert sys.getsizeof(wants) < full // 3
+    assert sys.getsizeof(wants) < 60_000
     del wants
     assert held() == before
 
@@ -370,9 +372,9 @@ class Twins(RuleBasedStateMachine):
         self.same(lambda wants: wants.entries())
 
     @precondition(lambda self: len(self.lists[0]) > 20)
-    @rule()
-    def remove_most(self) -> None:
-        for entry in self.lists[0].entries()[5:]:
+    @rule(left=st.sampled_from([0, 5]))
+    def remove_most(self, left: int) -> None:
+        for entry in self.lists[0].entries()[left:]:
             self.remove(entry.cid)
 
     @rule()

@@ -152,7 +152,7 @@ cdef inline bint chunks_are_whole(const Arena* arena, Tally* tally) noexcept nog
             return False
     number = arena.fresh
     while number != NIL and fresh <= held:
-        if arena.chunks[number] == NULL or arena.uses[number].used:
+        if arena.chunks[number] == NULL or arena.uses[number].used or number == arena.top:
             return False
         fresh += 1
         number = arena.uses[number].next

@@ -160,7 +160,19 @@ cdef class Wantlist:
         self.changes += 1
         while self.count and self.rows[self.count - 1].cid == NIL:
             self.count -= 1
+        if self.capacity > 64 and cids_count(&self.cids) < self.capacity // 8:
+            self.shrink()
         self.sorted = None
+
+    cdef void shrink(self) noexcept:
+        """Give back most of the rows that are empty."""
+        cdef uint32_t capacity = self.capacity // 4
+        cdef Row* rows
+        self.compact()
+        rows = <Row*>regrab(self.rows, capacity * sizeof(Row))
+        if rows != NULL:
+            self.rows = rows
+            self.capacity = capacity
 
     def remove(self, cid):
         cdef uint32_t hash
