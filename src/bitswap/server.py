@@ -186,8 +186,11 @@ class Server:
         """Stop serving and join the threads. Network and store stay open. A second call does nothing."""
         with self._wake:
             self._closed = True
-            self._inboxes.clear()
+            paused = self._inboxes.clear()
             self._wake.notify_all()
+        for peer in paused:
+            # The network may go on without us.
+            self._tell_network(self._network.resume, peer)
         self._workers.join()
         if self._unwatch is not None:
             tell("metrics", self._unwatch)

@@ -114,6 +114,16 @@ def test_who_sends_while_too_much_waits_is_paused_until_half_is_handled() -> Non
     assert boxes.waiting_bytes == 0
 
 
+def test_who_is_paused_is_told_when_all_is_forgotten() -> None:
+    boxes = Inboxes(1, 1000)
+    boxes.message("A", Message(), 1)
+    boxes.connected("B")
+    assert boxes.clear() == ["A"]
+    assert boxes.clear() == []
+    assert not boxes
+    assert boxes.waiting_bytes == 0
+
+
 def test_a_paused_peer_that_leaves_is_not_resumed() -> None:
     boxes = Inboxes(1, 1000)
     assert boxes.message("A", Message(), 1)

@@ -92,6 +92,76 @@ def test_closing_from_one_of_its_own_threads(network: FakeNetwork) -> None:
     server.close()
 
 
+def test_closing_before_anything_has_happened(network: FakeNetwork) -> None:
+    Server(network, store_with("")).close()
+
+
+def test_closing_does_not_wait_for_a_peer_to_be_tried_again(network: FakeNetwork) -> None:
+    network.manner["A"] = "fail"
+    hour = ServerOptions(task_workers=1, retry_delay=3600.0, max_retry_delay=3600.0)
+    with Server(network, store_with("a"), hour) as server:
+        network.start(server)
+        network.connect("A")
+        network.deliver("A", wants("a"))
+        network.next("A")
+        network.deliver("B", wants("a"))
+        network.next("B")
+
+
+def test_who_is_paused_is_not_left_so(network: FakeNetwork) -> None:
+    store = store_with("")
+    store.sizes_gate.clear()
+    server = Server(network, store, ServerOptions(task_workers=1, max_inbound_messages=1))
+    network.start(server)
+    network.deliver("A", wants("1"))
+    assert store.at_sizes.wait(PATIENCE)
+    network.deliver("B", wants("2"))
+    network.flush()
+    assert network.paused == {"A", "B"}
+    closer = threading.Thread(target=server.close)
+    closer.start()
+    assert [network.pauses.get(timeout=PATIENCE)[0] for _ in range(4)] == [
+        "pause",
+        "pause",
+        "resume",
+        "resume",
+    ]
+    store.sizes_gate.set()
+    closer.join()
+    assert network.paused == set()
+
+
+def test_closing_while_everybody_is_busy(network: FakeNetwork) -> None:
+    for peer, manner in (("B", "fail"), ("C", "keep"), ("D", "raise")):
+        network.manner[peer] = manner
+    server = Server(network, store_with("abc"), ServerOptions(task_workers=3, retry_delay=0.001))
+    network.start(server)
+    closed = threading.Event()
+
+    def use() -> None:
+        while not closed.is_set():
+            for peer in "ABCDE":
+                if peer not in network.paused:
+                    network.deliver(peer, wants("abc123", full=True))
+            server.notify_new_blocks([block("a")])
+            server.blocks_received("A", [block("b")])
+            server.stat()
+            network.drop("E")
+            network.flush()
+
+    users = [threading.Thread(target=use) for _ in range(2)]
+    for user in users:
+        user.start()
+    for peer in "ABCD":
+        network.next(peer)
+    server.close()
+    closed.set()
+    for user in users:
+        user.join()
+    network.end("C")
+    network.flush()
+
+
 def test_its_threads_are_few_named_and_no_reason_to_stay(network: FakeNetwork) -> None:
     with Server(network, store_with(""), ServerOptions(task_workers=3)):
         mine = [t for t in threading.enumerate() if t.name.startswith("bitswap-server")]

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from bitswap.message import Entry
     from bitswap.options import ServerOptions
 
+FREE_SHARE = 8
+"""Which part of the wants that there is room for in all one peer may have (as switches share their buffers):
+alone it may have an eighth, and however many peers come, there is room left for the next."""
+
 
 class Lookup:
     """A message taken apart: what is wanted and withdrawn, and which sizes are still to be found."""
@@ -162,7 +166,8 @@ class DecisionCore:
             raise ValueError("the envelope was filled before")
         envelope.filled = True
         if len(self._known):
-            self._known.discard(cid for cid, block in zip(envelope.cids, blocks, strict=True) if block is None)
+            read = zip(envelope.cids, blocks, strict=True)
+            self._known.discard(cid for cid, block in read if block is None)
         contents = Contents(envelope, blocks, self.message_type(), self.options.send_dont_haves)
         if contents.later:
             self._queue.postpone(batch, contents.later)
@@ -304,6 +309,5 @@ class DecisionCore:
     def _share(self) -> int:
         """Wants that one peer may have."""
         options = self.options
-        if self._ledger.size < options.max_total_wantlist_entries:
-            return options.max_wantlist_entries
-        return min(options.min_wantlist_entries, options.max_wantlist_entries)
+        free = options.max_total_wantlist_entries - self._ledger.size
+        return min(max(free // FREE_SHARE, options.min_wantlist_entries), options.max_wantlist_entries)

@@ -139,12 +139,14 @@ class Inboxes:
     def is_paused(self, peer: str) -> bool:
         return peer in self._paused
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def clear(self) -> list[str]:
+        """Forget everything; returns the peers that were paused."""
+        paused = list(self._paused)
         self._boxes.clear()
         self._queue.clear()
         self._paused.clear()
         self.waiting_bytes = self.waiting = 0
+        return paused
 
     def _resumed(self, peer: str) -> list[str]:
         if self.waiting_bytes > self._max_bytes // 2:

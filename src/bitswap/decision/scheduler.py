@@ -21,7 +21,7 @@ _NEVER = float("-inf")
 class Turn:
     """What the scheduler knows of one peer."""
 
-    __slots__ = ("active", "head", "peer", "pending", "rank", "service", "served_at", "tie")
+    __slots__ = ("active", "head", "peer", "pending", "rank", "served_at", "service", "tie")
 
     def __init__(self, peer: str, tie: int) -> None:
         self.peer = peer
