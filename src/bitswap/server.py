@@ -363,9 +363,20 @@ class Server:
             done(error)
 
     def _ended(self, envelope: Envelope, error: BaseException | None) -> None:
-        """The send of an envelope ended; called on the network's thread, so a worker does the rest."""
+        """The send of an envelope ended; called on the network's thread, which must not wait for the engine."""
+        now = self._clock.now()
+        if error is None and self._engine_lock.acquire(blocking=False):
+            # The usual case, and if nothing more is owed to anybody no worker needs to wake up.
+            try:
+                self._engine.envelope_sent(envelope, now)
+                ready = self._engine.ready
+            finally:
+                self._engine_lock.release()
+            if ready:
+                self._wake_puller()
+            return
         with self._wake:
-            self._finished.append((envelope, error, self._clock.now()))
+            self._finished.append((envelope, error, now))
             self._wake.notify()
 
     def _wake_puller(self) -> None:
