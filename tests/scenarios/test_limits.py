@@ -101,6 +101,32 @@ def test_overflow_keeps_the_highest_priorities() -> None:
     assert kept(node) == {*urgent, *named("next", LIMIT - 5)}
 
 
+def test_a_peer_may_want_an_eighth_of_the_room_that_is_left() -> None:
+    """So nobody takes all of it, and no peer is ever left with less than a smaller share of its own.
+
+    boxo gives each peer the same room, however many there are.
+    """
+    options = ServerOptions(
+        max_wantlist_entries=900, min_wantlist_entries=500, max_total_wantlist_entries=8000
+    )
+    node = Node(options, stored="")
+    wanted = named("a", 1000)
+
+    def greedy(peer: str) -> int:
+        message = Message()
+        for item in wanted:
+            message.add_entry(item, 1)
+        node.receive(peer, message)
+        return len(node.engine.wantlist_for_peer(peer))
+
+    assert [greedy(peer) for peer in "ABCDEFGHIJ"] == [900, 887, 776, 679, 594, 520, 500, 500, 500, 500]
+    # Who has more than that by now keeps it.
+    assert greedy("A") == 900
+    for peer in "ABCDEFGHI":
+        node.engine.peer_disconnected(peer)
+    assert greedy("J") == 900
+
+
 OVERLONG = CID(b"\x01\x55\x1e\x40" + bytes(64))
 """68 bytes: blake3 with the longest digest of fixed-size functions."""
 HOLDS_DATA = CID(b"\x01\x55\x00\x20" + random.Random(1).randbytes(32))

@@ -104,6 +104,14 @@ def test_time_alone_makes_a_turn(desk: Desk) -> None:
     assert desk.serve() == ("late", "?", 0)
 
 
+@pytest.mark.parametrize(("busy", "idle"), [("A", "B"), ("B", "A")])
+def test_who_has_less_under_way_is_before_who_has_more_queued(desk: Desk, busy: str, idle: str) -> None:
+    desk.push(busy, *some(20))
+    assert desk.peers(1) == [busy]
+    just_served(desk, idle, 2)
+    assert desk.peers(3) == [idle, busy, idle]
+
+
 @pytest.mark.parametrize(("more", "fewer"), [("A", "B"), ("B", "A")])
 @pytest.mark.parametrize("first", ["more", "fewer"])
 def test_who_has_more_queued_is_before_who_has_less(desk: Desk, more: str, fewer: str, first: str) -> None:
