@@ -51,12 +51,13 @@ class ServerOptions:
     """Bytes under way to all peers; above it nobody is given more until something has left."""
     adaptive: bool = True
     """Whether message size and outstanding bytes grow with the peer's speed."""
-    max_wantlist_entries: int = 16_384
-    """Wants kept of one peer; the lowest priorities go (boxo MaxQueuedWantlistEntriesPerPeer: 1,024)."""
+    max_wantlist_entries: int = 1 << 17
+    """Wants kept of one peer, and never more than an eighth of those that there is still room for in all; the
+    lowest priorities go (boxo MaxQueuedWantlistEntriesPerPeer: 1,024)."""
     min_wantlist_entries: int = 1024
-    """The same while `max_total_wantlist_entries` is reached."""
+    """Wants that one peer may have however little room is left."""
     max_total_wantlist_entries: int = 1 << 20
-    """Wants kept of all peers before each gets the smaller share (about 100 B each compiled, 700 B pure)."""
+    """Wants of all peers that there is room for (about 100 B each compiled, 700 B pure)."""
     max_cid_size: int = 168
     """Bytes of a CID; longer ones are ignored, 0 = no limit (boxo MaxCidSize: 4 varints and 128 bytes)."""
     want_have_replace_size: int = 1024

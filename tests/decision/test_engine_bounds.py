@@ -120,16 +120,21 @@ def test_refusals_are_bounded_too() -> None:
     assert node.engine.stat.pending_tasks <= 30
 
 
-def test_a_node_with_too_many_wants_gives_each_peer_less() -> None:
-    node = limited(8, min_wantlist_entries=2, max_total_wantlist_entries=12)
-    node.want("A", "01234567", priority=5)
-    node.want("B", "01234567", priority=5)
-    assert (len(node.wantlist("A")), len(node.wantlist("B"))) == (8, 8)
-    node.want("C", "01234567", priority=5)
-    assert node.wantlist("C") == "01"
+def test_a_peer_may_have_an_eighth_of_the_room_that_is_left() -> None:
+    node = limited(8, min_wantlist_entries=2, max_total_wantlist_entries=48)
+    for peer, kept in ("A", 6), ("B", 5), ("C", 4), ("D", 4), ("E", 3), ("F", 3), ("G", 2), ("H", 2):
+        node.want(peer, "01234567", priority=5)
+        assert len(node.wantlist(peer)) == kept
     # Who had more keeps it, and can still put the new in place of the old.
     node.want("A", "89", priority=50)
-    assert node.wantlist("A") == "01234589"
+    assert node.wantlist("A") == "012389"
+
+
+def test_however_little_room_is_left_each_peer_may_have_some_wants() -> None:
+    node = limited(8, min_wantlist_entries=2, max_total_wantlist_entries=3)
+    for peer in "ABCD":
+        node.want(peer, "01234567", priority=5)
+        assert node.wantlist(peer) == "01"
 
 
 def test_long_overflow_stays_in_order() -> None:

@@ -46,11 +46,13 @@ class PacedQueue:
         self._retries: list[tuple[float, str]] = []
 
     def push(self, peer: str, tasks: Iterable[QueuedTask], limit: int, now: float) -> int:
-        """Queue or merge answers; returns how many were dropped because the peer has `limit` queued."""
+        """Queue or merge answers; returns how many DONT_HAVEs were dropped because `limit` are queued already.
+
+        Answers that we have the block for are as many as there are wants, and are never dropped."""
         lane = self._lanes.get(peer)
         if lane is None:
             lane = self._lanes.add(_PacedLane(PeerQueue(peer, self._options.task_order), self._new_pace()))
-        dropped = lane.queue.push(tasks, limit)
+        dropped = lane.queue.push(tasks, limit, spare_blocks=True)
         self._lanes.update(lane, now)
         return dropped
 

@@ -53,10 +53,12 @@ class PeerQueue:
         self._cancelled: set[CID] = set()
         self._repeated: set[CID] = set()
 
-    def push(self, tasks: Iterable[QueuedTask], limit: int = UNLIMITED) -> int:
+    def push(
+        self, tasks: Iterable[QueuedTask], limit: int = UNLIMITED, *, spare_blocks: bool = False
+    ) -> int:
         """Queue or merge; returns how many were dropped because `limit` CIDs are queued already.
 
-        What says nothing new beside an answer under way is not queued (boxo `HasNewInfo`).
+        With `spare_blocks` only DONT_HAVEs are dropped. What says nothing new beside an answer under way is not queued (boxo `HasNewInfo`).
         """
         pending, active, merger = self.pending, self.active, self._merger
         fresh: dict[CID, QueuedTask] = {}
@@ -69,7 +71,7 @@ class PeerQueue:
                 self._cancelled.discard(cid)
             elif cid in pending or cid in fresh:
                 known.append(task)
-            elif len(pending) + len(fresh) < limit:
+            elif len(pending) + len(fresh) < limit or (spare_blocks and task.have):
                 self._seq += 1
                 task.seq = self._seq
                 fresh[cid] = task
