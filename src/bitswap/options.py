@@ -134,9 +134,11 @@ class ClientOptions:
     max_message_bytes: int = 2 * MIB
     """Bytes of wants and cancels per message (boxo maxMessageSize)."""
     cancel_delay: float = 1.0
-    """Seconds that the cancel of an answered want may wait for a message to travel with."""
+    """Seconds that the cancel of an answered want, or of a want-have, may wait for a message to travel with."""
     withdraw_delay: float = 0.05
     """The same where the peer said that it lacks the block: it sends it after all as soon as it gets it."""
+    broadcast_spacing: float = 1.0
+    """Seconds from one broadcast to the next at a peer that never sent a block; they are merged meanwhile."""
     max_delayed_cancels: int = 512
     """Cancels of answered wants that are worth a message."""
     resend_after: float = 30.0
@@ -145,6 +147,8 @@ class ClientOptions:
     """Seconds of silence after which a want-block counts as DONT_HAVE, before a latency is known (boxo)."""
     min_dont_have_timeout: float = 1.0
     """The same at least, once it follows the latency."""
+    min_silence: float = 0.05
+    """The same at least for peers that do not know DONT_HAVE (boxo MinTimeout, for all peers)."""
     max_dont_have_timeout: float = 7.0
     """The same at most (boxo: 5 s and 2 s for processing)."""
     latency_multiplier: float = 2.0
@@ -160,23 +164,32 @@ class ClientOptions:
     """Failed sends in a row after which what was asked of the peer is asked of others (boxo maxRetries)."""
     few_peers: int = 3
     """With at most this many connections everybody is asked straight for blocks, without a HAVE before."""
-    discovery_wants: int = 4
-    """Want-haves that a session which knows no peer sends to everybody at first; all may answer each."""
+    direct_peers: int = 16
+    """The same where there is a different block to ask of each of at most this many connections."""
+    probe_peers: int = 3
+    """Peers that are asked at first whether they have one block; all may send it if it is small."""
+    search_peers: int = 24
+    """Peers that are asked, for any number of blocks, before everybody is; they are to say DONT_HAVE too."""
+    probe_patience: float = 0.5
+    """Seconds that such an answer is waited for at most before others are asked (our choice)."""
+    discovery_wants: int = 24
+    """Wants that a session which knows no peer looks for at first, each at other peers."""
     broadcast_wants: int = 256
-    """Want-haves that a session has out with everybody, once nobody answered the first (boxo: 64)."""
+    """Wants that a session looks for among all peers at the same time (boxo: 64)."""
     retry_delay: float = 1.0
     """Seconds before peers that had nothing are asked again; doubles up to the maximum (boxo idle tick)."""
     max_retry_delay: float = 60.0
     silent_attempts: int = 3
     """Times that a peer may leave a session of named peers without any answer before it is given up."""
     initial_window: int = 128
-    """Wants given to one of several peers before its speed is known."""
+    """Wants given to one of two peers before its speed is known, and to all of more together twice as many."""
     window_seconds: float = 0.5
     """Seconds of work that each of several peers is given in advance, by its speed."""
     min_window: int = 8
     """Wants given to a peer however slow it is beside the others."""
     dont_have_limit: int = 16
-    """DONT_HAVEs in a row after which a peer leaves a session that has others (boxo peerDontHaveLimit)."""
+    """DONT_HAVEs in a row, times the peers of the session, after which one of them leaves (boxo
+    peerDontHaveLimit, whatever their number): where n peers share the content, n - 1 of n answers are such."""
     max_peer_records: int = 1024
     """Peers that a session keeps statistics of, those that left included."""
     max_remembered: int = 4096
@@ -406,6 +419,54 @@ class DagOptions:
 
 
 @dataclass(frozen=True)
+class RoutingOptions:
+    """Looking for providers: queries to routers, dials of those they name (boxo `providerquerymanager`)."""
+
+    max_providers: int = 10
+    """Connected providers after which a search is over (boxo WithMaxProviders; its Bitswap sets 10)."""
+    max_queries: int = 8
+    """Queries under way at a time, a thread at each router (boxo WithMaxInProcessRequests: 8)."""
+    max_searches: int = 1024
+    """Blocks that are searched for, waiting ones included; a further search is refused (boxo: no limit)."""
+    max_session_searches: int = 8
+    """Blocks that one session searches for at a time (our choice: the others are likely to be there too)."""
+    timeout: float = 10.0
+    """Seconds for one query and the dials of those it names (boxo WithMaxTimeout: 10 s)."""
+    queue_timeout: float = 30.0
+    """Seconds that a query may wait for its turn (our choice)."""
+    max_found: int = 128
+    """Providers named by routers that one query looks at (our choice; the DHT of kubo stops at 20)."""
+    max_addresses: int = 16
+    """Addresses of one provider that are tried."""
+    max_dials: int = 16
+    """Dials under way at a time for all queries, a thread each (our choice)."""
+    max_query_dials: int = 8
+    """The same for one query, so that it leaves some to the others."""
+    address_timeout: float = 4.0
+    """Seconds for one address of a provider, so that a dead one leaves time for the next (our choice)."""
+    dial_backoff: float = 5.0
+    """Seconds in which addresses that failed are not dialled again (go-libp2p BackoffBase: 5 s)."""
+    max_backoffs: int = 1024
+    """Peers of which that is remembered."""
+    find_peers: bool = True
+    """Whether a router that can is asked where a provider is whose addresses failed (boxo, off there:
+    WithFindPeerFallback)."""
+    ignore_peers: frozenset[str] = frozenset()
+    """Peer ids that are never dialled for a block (boxo WithIgnoreProviders)."""
+    ignore_cids: frozenset[CID] = frozenset()
+    """Blocks that no router is asked for, under any codec."""
+    close_timeout: float = 5.0
+    """Seconds that closing waits for a router or a dial to end; its thread is left behind then."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                _require(value > 0, f"{name} must be positive")
+        for name in ("ignore_peers", "ignore_cids"):
+            _require(isinstance(getattr(self, name), (set, frozenset)), f"{name} must be a set")
+
+
+@dataclass(frozen=True)
 class Options:
     """All of a node's options; every section has defaults that suit a laptop and a server alike."""
 
@@ -414,3 +475,4 @@ class Options:
     network: NetworkOptions = field(default_factory=NetworkOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     dag: DagOptions = field(default_factory=DagOptions)
+    routing: RoutingOptions = field(default_factory=RoutingOptions)

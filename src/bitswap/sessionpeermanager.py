@@ -8,8 +8,37 @@ from math import ceil
 from bitswap.network.interface import Peer
 from bitswap.options import ClientOptions
 
+_ASSUMED = 2.0
+_MOST_ASKED = 64.0
+_LEAST_SHARE = 0.005
+_WORTH = 0.2  # of the best one's share of hits: those below it are not asked without knowledge
 _KEPT = 0.9
 """What remains of the old measure after a message; some twenty messages back hardly count."""
+
+
+class Hits:
+    """How many of the blocks that peers were asked about without knowledge they had; the last count most.
+
+    It begins as if `share` of a few had been there.
+    """
+
+    __slots__ = ("_asked", "_had")
+
+    def __init__(self, share: float) -> None:
+        self._asked = _ASSUMED
+        self._had = _ASSUMED * share
+
+    def add(self, had: int, lacked: int) -> None:
+        self._had += had
+        self._asked += had + lacked
+        if self._asked > _MOST_ASKED:
+            self._had *= _MOST_ASKED / self._asked
+            self._asked = _MOST_ASKED
+
+    @property
+    def share(self) -> float:
+        """0 to 1, and not quite 0."""
+        return max(self._had / self._asked, _LEAST_SHARE)
 
 
 class SessionPeer:
@@ -24,6 +53,7 @@ class SessionPeer:
         "bytes",
         "denials",
         "duplicates",
+        "hits",
         "latency",
         "limit",
         "outstanding",
@@ -31,7 +61,7 @@ class SessionPeer:
         "silences",
     )
 
-    def __init__(self, peer: Peer) -> None:
+    def __init__(self, peer: Peer, share: float = 1.0) -> None:
         self.peer = peer
         self.outstanding = 0
         self.limit = 0
@@ -43,6 +73,8 @@ class SessionPeer:
         """DONT_HAVEs in a row."""
         self.silences = 0
         """Times in a row that it left wants without an answer."""
+        self.hits = Hits(share)
+        """What it had of the blocks that it was asked about blindly."""
         self.latency = 0.0
         """Seconds to the first answer after a pause; the shortest so far."""
         self._since = 0.0
@@ -87,6 +119,8 @@ class SessionPeerManager:
         # dropped.
         self._known: dict[Peer, SessionPeer] = {}
         self.named: tuple[Peer, ...] | None = None if named is None else tuple(dict.fromkeys(named))
+        self.hits = Hits(1.0)
+        """Those of all peers together."""
         self.lost: dict[Peer, str] = {}
         """Why peers of the session are gone."""
 
@@ -103,7 +137,7 @@ class SessionPeerManager:
         """The session peer for a connected `peer`, new unless it is one."""
         found = self._peers.get(peer)
         if found is None:
-            found = self._known.setdefault(peer, SessionPeer(peer))
+            found = self._known.setdefault(peer, SessionPeer(peer, self.hits.share))
             found.outstanding = found.denials = found.silences = 0
             self._peers[peer] = found
             self.lost.pop(peer, None)
@@ -125,6 +159,24 @@ class SessionPeerManager:
             self.lost[peer] = reason
         return self._peers.pop(peer, None)
 
+    def learned(self, member: SessionPeer, had: int, lacked: int) -> None:
+        """`member` has and lacks so many blocks of those that it was asked about without knowledge."""
+        member.hits.add(had, lacked)
+        self.hits.add(had, lacked)
+
+    def has_sure(self, share: float) -> bool:
+        """Whether somebody has had at least this share of what it was asked about."""
+        return any(peer.hits.share >= share for peer in self._peers.values())
+
+    def likely(self) -> Sequence[SessionPeer]:
+        """Those that are worth asking without knowledge: all of few, else those that had most."""
+        most = self._options.search_peers
+        if len(self._peers) <= most or self.named is not None:
+            return list(self._peers.values())
+        best = sorted(self._peers.values(), key=lambda peer: -peer.hits.share)[:most]
+        least = best[0].hits.share * _WORTH
+        return [peer for peer in best if peer.hits.share >= least]
+
     def candidates(self) -> Sequence[SessionPeer]:
         return list(self._peers.values())
 
@@ -132,23 +184,27 @@ class SessionPeerManager:
         """Everybody who was ever asked, whether it is there or not."""
         return dict(self._known)
 
-    def share(self, *, complete: bool = True) -> Sequence[SessionPeer]:
+    def share(self, *, complete: bool = True, expected: int = 0) -> Sequence[SessionPeer]:
         """Set everybody's limit and return all of them; `complete`: nobody else is expected to join.
 
-        One peer alone may have everything. Otherwise each gets what it delivers in the next moment, so that a
-        slow one does not sit on wants that a fast one, or a newcomer, could have answered.
+        `expected`: how many others may join any moment. One peer alone may have everything. Otherwise each
+        gets what it delivers in the next moment, so that a slow one does not sit on wants that a fast one, or
+        a newcomer, could have answered.
         """
         options = self._options
         peers = self.candidates()
         if complete and len(peers) == 1:
             peers[0].limit = options.max_outstanding_wants
             return peers
+        first = 2 * options.initial_window // max(len(peers) + expected, 2)
+        first = min(max(first, options.min_window), options.initial_window)
         for peer in peers:
             speed = peer.speed
             if speed is None:
-                peer.limit = options.initial_window
+                peer.limit = first
             else:
                 # Four times the way lets a speed grow that is limited by how much was asked.
-                wanted = ceil(speed * (options.window_seconds + 4.0 * peer.latency))
+                # What it lacks it says at once, so that it is given more of what it may lack.
+                wanted = ceil(speed * (options.window_seconds + 4.0 * peer.latency) / peer.hits.share)
                 peer.limit = min(max(wanted, options.min_window), options.max_outstanding_wants)
         return peers

@@ -12,9 +12,13 @@ from collections.abc import Sequence
 from bitswap.sessionpeermanager import SessionPeer
 
 
-def expected_wait(peer: SessionPeer, usual_speed: float) -> float:
-    """Seconds until `peer` would deliver one more; `usual_speed` (blocks a second) is for newcomers."""
-    return (peer.outstanding + 1) / (peer.speed or usual_speed)
+def expected_wait(peer: SessionPeer, usual_speed: float, *, blind: bool) -> float:
+    """Seconds until `peer` would deliver one more; `usual_speed` (blocks a second) is for newcomers.
+
+    `blind`: it is not known to have it, so that its share of hits counts.
+    """
+    wait = (peer.outstanding + 1) / (peer.speed or usual_speed)
+    return wait / peer.hits.share if blind else wait
 
 
 def usual_speed(peers: Sequence[SessionPeer]) -> float:
@@ -37,10 +41,10 @@ def split(count: int, peers: Sequence[SessionPeer]) -> list[tuple[SessionPeer, l
         return [(only, list(range(min(count, only.limit - only.outstanding))))]
     usual = usual_speed(peers)
     # (expected wait, place in the list, seconds a block, places left): the place keeps ties in order.
-    heap = [
-        (expected_wait(peer, usual), place, 1.0 / (peer.speed or usual), peer.limit - peer.outstanding)
-        for place, peer in enumerate(with_room)
-    ]
+    heap = []
+    for place, peer in enumerate(with_room):
+        wait = expected_wait(peer, usual, blind=True)
+        heap.append((wait, place, wait / (peer.outstanding + 1), peer.limit - peer.outstanding))
     heapq.heapify(heap)
     dealt: list[list[int]] = [[] for _ in with_room]
     for number in range(count):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from bitswap.options import ClientOptions
 from bitswap.sessionpeermanager import SessionPeer, SessionPeerManager
 from bitswap.sessionrequestsplitter import split, usual_speed
@@ -43,6 +45,9 @@ def test_one_peer_gets_everything_up_to_its_limit() -> None:
 def test_unknown_speeds_share_evenly_in_a_first_window() -> None:
     manager, _ = members(3)
     assert dealt(7, manager) == {"p0": [0, 3, 6], "p1": [1, 4], "p2": [2, 5]}
+    # Two of them would get `initial_window` each, more share twice as many.
+    assert {len(numbers) for numbers in dealt(5000, manager).values()} == {2 * OPTIONS.initial_window // 3}
+    manager, _ = members(2)
     assert {len(numbers) for numbers in dealt(5000, manager).values()} == {OPTIONS.initial_window}
 
 
@@ -82,6 +87,63 @@ def test_who_answers_first_does_not_get_everything() -> None:
     assert first.limit == OPTIONS.initial_window
     manager.share(complete=True)
     assert first.limit == OPTIONS.max_outstanding_wants
+
+
+def test_where_others_are_expected_the_first_windows_are_small() -> None:
+    manager, (first,) = members(1)
+    manager.share(complete=False, expected=15)
+    assert first.limit == OPTIONS.initial_window // 8
+    manager.share(complete=False, expected=1000)
+    assert first.limit == OPTIONS.min_window
+
+
+def test_who_lacks_half_of_what_it_is_asked_for_gets_less() -> None:
+    manager, (whole, half) = members(2)
+    manager.learned(whole, 60, 0)
+    manager.learned(half, 30, 30)
+    shares = {peer: len(numbers) for peer, numbers in dealt(90, manager).items()}
+    assert shares["p0"] == pytest.approx(60, abs=2)
+    assert whole.hits.share > 0.99
+    assert half.hits.share == pytest.approx(0.5, abs=0.05)
+
+
+def test_one_that_lacks_much_may_be_asked_for_more() -> None:
+    """A limit counts blocks that come; what is lacking is said at once."""
+    manager, (peer, _) = members(2)
+    with_speed(peer, 10)
+    manager.share()
+    before = peer.limit
+    manager.learned(peer, 6, 54)
+    manager.share()
+    assert peer.limit > 5 * before
+
+
+def test_a_newcomer_is_as_likely_to_have_something_as_the_others() -> None:
+    manager, (first,) = members(1)
+    assert manager.add("early").hits.share == 1.0
+    manager.learned(first, 2, 60)
+    assert manager.add("late").hits.share < 0.1
+
+
+def test_of_many_members_those_that_have_something_are_likely() -> None:
+    manager, peers = members(100)
+    for peer in peers:
+        manager.learned(peer, 0, 40)
+    assert len(manager.likely()) == OPTIONS.search_peers
+    for peer in peers[90:]:
+        manager.learned(peer, 20, 0)
+    assert set(manager.likely()) == set(peers[90:])
+
+
+def test_all_of_a_few_members_are_likely_and_all_named_ones() -> None:
+    manager, peers = members(5)
+    manager.learned(peers[0], 50, 0)
+    manager.learned(peers[1], 0, 50)
+    assert manager.likely() == peers
+    named = SessionPeerManager(OPTIONS, [f"p{index}" for index in range(50)])
+    for index in range(50):
+        named.add(f"p{index}")
+    assert len(named.likely()) == 50
 
 
 def test_a_newcomer_is_taken_for_a_usual_one() -> None:

@@ -5,12 +5,14 @@ one of
 
 - `_live_blocks`, `_live_haves`: sent and not answered, with the time of sending, oldest first;
 - `_parked`: answered or given up, but the peer may still keep the want (a server keeps what it said DONT_HAVE
-  to);
-- `_cancels`: to be cancelled at once, because an answer may still come;
+  to), with whether it is a want for the block;
+- `_withdrawn`: not wanted any more; to be cancelled some time, because at most a HAVE can still come;
+- `_cancels`: to be cancelled at once, because a block may still come;
 - `_answered`: to be cancelled some time, because some servers keep what they have served until told.
 
-`_pending` holds what is to be sent; such a CID may be parked as well. The first three together are what the
-peer is taken to hold of us and never exceed `max_outstanding_wants`.
+`_pending` holds what is to be sent; such a CID may be parked as well. The first four together are what the
+peer is taken to hold of us and never exceed `max_outstanding_wants`. Want-haves of a broadcast to a peer that
+never had anything wait until the last ones are `broadcast_spacing` old, or for a message that goes anyway.
 """
 
 from __future__ import annotations
@@ -43,13 +45,17 @@ class MessageQueue:
         self.times = AnswerTimes(options)
         self._options = options
         self._supports_have = supports_have
+        self.times.tells_lacks(supports_have)
         self._pending: dict[CID, _Entry] = {}
         self._live_blocks: dict[CID, float] = {}
         self._live_haves: dict[CID, float] = {}
-        self._parked: dict[CID, None] = {}
+        self._parked: dict[CID, bool] = {}
+        self._withdrawn: dict[CID, bool] = {}
         self._cancels: dict[CID, None] = {}
         self._answered: dict[CID, None] = {}
-        self._answered_due = 0.0
+        self._cancels_due = 0.0  # of those that can wait
+        self._urgent = False  # whether something pending can not wait
+        self._broadcast_due = 0.0  # when the rest of it is to go
         self._under_way: tuple[dict[CID, _Entry], list[CID]] | None = None
         self._broadcast = 0  # of what is under way
         self.last_block: float | None = None
@@ -69,47 +75,58 @@ class MessageQueue:
             if cid in haves:
                 # An upgrade: the peer holds the want already, so it takes no further place.
                 del haves[cid]
-                self._parked[cid] = None
+                self._parked[cid] = False
             pending[cid] = (priority, _BLOCK, True)
-            if self._cancels or self._answered:
+            self._urgent = True
+            if self._cancels or self._answered or self._withdrawn:
                 self._keep(cid)
 
-    def want_haves(self, asks: Iterable[Ask], *, dont_have: bool) -> None:
+    def want_haves(self, asks: Iterable[Ask], *, dont_have: bool) -> bool:
         """Ask whether the peer has blocks; `dont_have`: a no is wanted too.
 
         A peer that knows no HAVE is asked for the block in a broadcast, where no answer is expected, and is
-        left alone otherwise (boxo).
+        left alone otherwise (boxo); then this returns False.
         """
         if not self._supports_have and dont_have:
-            return
+            return False
         entry_type = _HAVE if self._supports_have else _BLOCK
         pending, live, haves = self._pending, self._live_blocks, self._live_haves
         for cid, priority in asks:
             if cid in live or cid in haves or cid in pending:
                 continue
             pending[cid] = (priority, entry_type, dont_have)
-            if self._cancels or self._answered:
+            self._urgent = self._urgent or dont_have or self.last_block is not None
+            if self._cancels or self._answered or self._withdrawn:
                 self._keep(cid)
+        return True
 
     def _keep(self, cid: CID) -> None:
         """A cancel that was not sent yet is taken back; the peer may still hold the want."""
         if self._cancels.pop(cid, self) is None:
-            self._parked[cid] = None
+            self._parked[cid] = True
+        elif (asked_for_block := self._withdrawn.pop(cid, None)) is not None:
+            self._parked[cid] = asked_for_block
         self._answered.pop(cid, None)
 
     def cancel(self, cids: Iterable[CID], now: float) -> None:
-        """Nobody wants these any more: tells at once where an answer may still come, some time elsewhere."""
+        """Nobody wants these any more: tells at once where a block may still come, some time elsewhere.
+
+        A peer that said it lacks the block sends it after all as soon as it gets it.
+        """
+        options = self._options
         for cid in cids:
             self._pending.pop(cid, None)
-            if self._live_blocks.pop(cid, None) is not None or self._live_haves.pop(cid, None) is not None:
+            if self._live_blocks.pop(cid, None) is not None:
                 self._cancels[cid] = None
-            elif self._parked.pop(cid, self) is None:
-                self._note_answered(now + self._options.withdraw_delay)
-                self._answered[cid] = None
+                continue
+            held = False if self._live_haves.pop(cid, None) is not None else self._parked.pop(cid, None)
+            if held is not None:
+                self._note_cancel(now + (options.withdraw_delay if held else options.cancel_delay))
+                self._withdrawn[cid] = held
 
-    def _note_answered(self, due: float) -> None:
-        """More is about to be answered, whose cancels may wait until `due`."""
-        self._answered_due = min(self._answered_due, due) if self._answered else due
+    def _note_cancel(self, due: float) -> None:
+        """More is about to be cancelled, which may wait until `due`."""
+        self._cancels_due = min(self._cancels_due, due) if self._answered or self._withdrawn else due
 
     # -- what the peer says
 
@@ -117,7 +134,7 @@ class MessageQueue:
         self, blocks: Sequence[CID], haves: Sequence[CID], dont_haves: Sequence[CID], now: float
     ) -> None:
         """The peer answered; each answer makes room for another want at once."""
-        self._note_answered(now + self._options.cancel_delay)
+        self._note_cancel(now + self._options.cancel_delay)
         live, answered = self._live_blocks, self._answered
         oldest = now
         matched = False
@@ -135,10 +152,11 @@ class MessageQueue:
         for cids, served in ((haves, False), (dont_haves, True)):
             for cid in cids:
                 sent = self._live_haves.pop(cid, None)
-                if sent is None and served:
+                asked_for_block = sent is None and served
+                if asked_for_block:
                     sent = live.pop(cid, None)
                 if sent is not None:
-                    self._parked[cid] = None
+                    self._parked[cid] = asked_for_block
                     oldest = min(oldest, sent)
                 matched = matched or sent is not None or cid in self._parked
         if matched:
@@ -154,15 +172,16 @@ class MessageQueue:
         sent = self._live_haves.pop(cid, None)
         if sent is not None:
             return sent
-        if self._parked.pop(cid, self) is None or self._cancels.pop(cid, self) is None:
+        if self._parked.pop(cid, None) is not None or self._withdrawn.pop(cid, None) is not None:
             return now
-        return None
+        return now if self._cancels.pop(cid, self) is None else None
 
     def set_have_support(self, supports_have: bool) -> None:
         """What the negotiated protocol says; it never changes back to yes, even if the stream is lost."""
         if supports_have or not self._supports_have:
             return
         self._supports_have = False
+        self.times.tells_lacks(False)
         # Such a peer has read the want-haves that were sent already as wants for blocks.
         live = [*self._live_blocks.items(), *self._live_haves.items()]
         self._live_blocks = dict(sorted(live, key=lambda item: item[1]))
@@ -182,14 +201,14 @@ class MessageQueue:
             return False
         if self._cancels:
             return True
-        answered = len(self._answered)
-        if answered and (now >= self._answered_due or answered >= self._options.max_delayed_cancels):
+        waiting = len(self._answered) + len(self._withdrawn)
+        if waiting and (now >= self._cancels_due or waiting >= self._options.max_delayed_cancels):
             return True
-        if not self._pending:
+        if not self._pending or not (self._urgent or now >= self._broadcast_due):
             return False
         # What is parked takes no further place when it is wanted again, and gives its place up when it is
         # not.
-        return not self._is_full() or bool(self._parked) or self._is_tired(now)
+        return not self._is_full() or bool(self._parked) or bool(self._withdrawn) or self._is_tired(now)
 
     def next_message(self, now: float) -> Message | None:
         """What the peer should be told now, or None; nothing more until it was sent or has failed."""
@@ -201,8 +220,8 @@ class MessageQueue:
             # Evicted wants leave with this message and make room for the next: boxo reads wants before
             # cancels.
             self._evict(now)
-        cancels = [*self._cancels, *self._answered]
-        self._cancels, self._answered = {}, {}
+        cancels = [*self._cancels, *self._answered, *self._withdrawn]
+        self._cancels, self._answered, self._withdrawn = {}, {}, {}
         size = 0
         for cid in cancels:
             size += message.cancel(cid)
@@ -210,6 +229,9 @@ class MessageQueue:
         if size + len(wants) * 64 > self._options.max_message_bytes:
             wants = self._fit(wants, self._options.max_message_bytes - size)
         self._broadcast = self._add_wants(message, wants, now)
+        if self._broadcast:
+            self._broadcast_due = now + self._options.broadcast_spacing
+        self._urgent = bool(self._pending) and self._urgent
         self._under_way = (wants, cancels)
         return message
 
@@ -274,10 +296,11 @@ class MessageQueue:
             if (
                 self._live_blocks.pop(cid, None) is not None
                 or self._live_haves.pop(cid, None) is not None
-                or self._parked.pop(cid, self) is None
+                or self._parked.pop(cid, None) is not None
             ):
                 again[cid] = entry
         self._pending = again | self._pending
+        self._urgent = True
         for cid in cancels:
             if cid not in self._pending:
                 self._cancels[cid] = None
@@ -293,7 +316,7 @@ class MessageQueue:
     @property
     def outstanding(self) -> int:
         """Wants that the peer is taken to hold."""
-        return len(self._live_blocks) + len(self._live_haves) + len(self._parked)
+        return len(self._live_blocks) + len(self._live_haves) + len(self._parked) + len(self._withdrawn)
 
     def _room(self) -> int:
         return self._options.max_outstanding_wants - self.outstanding
@@ -310,7 +333,8 @@ class MessageQueue:
 
     def _evict(self, now: float) -> None:
         """Take back wants whose answer is known, then tired want-haves, until the pending wants fit."""
-        wanted = min(len(self._pending), self._options.max_outstanding_wants) - self._room()
+        room = self._room() + len(self._withdrawn)
+        wanted = max(min(len(self._pending), self._options.max_outstanding_wants) - room, 0)
         idle = list(islice((cid for cid in self._parked if cid not in self._pending), wanted))
         for cid in idle:
             del self._parked[cid]
@@ -339,8 +363,10 @@ class MessageQueue:
                 times.append(max(sent + options.have_patience, self._not_before))
             break
         if self._under_way is None:
-            if self._answered:
-                times.append(max(self._answered_due, self._not_before))
+            if self._answered or self._withdrawn:
+                times.append(max(self._cancels_due, self._not_before))
+            if self._pending and not self._urgent and not self._is_full():
+                times.append(max(self._broadcast_due, self._not_before))
             if self._not_before and (self._pending or self._cancels):
                 times.append(self._not_before)
         return min(times, default=None)
@@ -355,15 +381,16 @@ class MessageQueue:
         for live, entry in ((self._live_blocks, _RESENT), (self._live_haves, _RESENT_HAVE)):
             for cid in _sent_until(live, self._options.resend_after, now):
                 del live[cid]
-                self._parked[cid] = None
+                self._parked[cid] = entry is _RESENT
                 self._pending.setdefault(cid, entry)
+                self._urgent = True
         timeout = self.times.timeout
         if not self._options.simulate_dont_haves or self._last_answer + timeout > now:
             return []
         expired = _sent_until(self._live_blocks, timeout, now)
         for cid in expired:
             del self._live_blocks[cid]
-            self._parked[cid] = None
+            self._parked[cid] = True
         return expired
 
     # -- reading
@@ -372,6 +399,11 @@ class MessageQueue:
     def blocks_asked(self) -> Mapping[CID, float]:
         """The blocks that the peer was asked for and has not sent, and when; not to be changed."""
         return self._live_blocks
+
+    @property
+    def questions(self) -> Mapping[CID, float]:
+        """What the peer was asked if it has, and has not answered, and when; not to be changed."""
+        return self._live_haves
 
     def cids(self) -> Iterable[CID]:
         """Everything that is asked or about to be asked of the peer."""

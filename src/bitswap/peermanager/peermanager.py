@@ -73,13 +73,17 @@ class PeerManager:
     def peers(self) -> Sequence[Peer]:
         return list(self._queues)
 
-    def peers_by_use(self) -> Sequence[Peer]:
-        """All of them, whoever sent a wanted block last first."""
+    def peers_by_use(self) -> tuple[list[Peer], list[Peer]]:
+        """Those that have sent wanted blocks, whoever did last first; and the others."""
         useful = [queue for queue in self._queues.values() if queue.last_block is not None]
         useful.sort(key=lambda queue: queue.last_block or 0.0, reverse=True)
-        return [queue.peer for queue in useful] + [
-            peer for peer, queue in self._queues.items() if queue.last_block is None
-        ]
+        others = [peer for peer, queue in self._queues.items() if queue.last_block is None]
+        return [queue.peer for queue in useful], others
+
+    def patience(self, peer: Peer) -> float:
+        """Seconds in which `peer` is expected to say whether it has a block."""
+        queue = self._queues.get(peer)
+        return self._options.probe_patience if queue is None else queue.times.probe_patience
 
     def __contains__(self, peer: object) -> bool:
         return peer in self._queues
@@ -102,13 +106,20 @@ class PeerManager:
         return True
 
     def want_haves(self, peer: Peer, asks: Sequence[Ask], *, dont_have: bool) -> bool:
-        """Ask `peer` what it has, with `dont_have` for a no as well; False if it is not connected."""
+        """Ask `peer` what it has, with `dont_have` for a no as well; False if it is not asked.
+
+        It is not if it is gone, or would have to understand HAVE and does not.
+        """
         queue = self._queues.get(peer)
-        if queue is None:
+        if queue is None or not queue.want_haves(asks, dont_have=dont_have):
             return False
-        queue.want_haves(asks, dont_have=dont_have)
         self._note(queue, asks)
         return True
+
+    def has_question(self, peer: Peer, cid: CID) -> bool:
+        """Whether `peer` was asked if it has the block, and will say so when it has: it has not answered."""
+        queue = self._queues.get(peer)
+        return queue is not None and cid in queue.questions
 
     def _note(self, queue: MessageQueue, asks: Sequence[Ask]) -> None:
         self._touched[queue.peer] = queue

@@ -1,17 +1,16 @@
-"""Whom to ask for which block, and what to make of the answers (boxo session and sessionWantSender).
+"""What becomes of the wants of a session: what peers say, who joins, what is tried next (boxo session).
 
-Every want has its want-block at one peer at a time. A session that knows nobody asks everybody whether they
-have the first few blocks, or for the blocks themselves where only few peers are connected; who answers
-becomes a peer of the session, and the other wants are dealt out among those by their speed. A DONT_HAVE, a
-silence or a lost connection moves a want to the next peer at once. When nobody is left the others are asked
-whether they have it, and after a pause everybody again; a session that is confined to named peers then gives
-it up instead, and says why.
+A session that knows nobody asks some peers whether they have the first few blocks, or all for the blocks
+themselves where only few are connected; who has something becomes a member, and the members are asked for
+the other blocks (`asking`). A DONT_HAVE, a silence or a lost connection moves a want to the next member. When
+none is left the search widens to the peers outside (`search`), and begins anew after a pause; a session that
+is confined to named peers gives the want up instead, and says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from bitswap.cid import CID
@@ -20,13 +19,14 @@ from bitswap.network.interface import Peer
 from bitswap.options import ClientOptions
 from bitswap.peermanager import PeerManager
 from bitswap.presence import BlockPresence
-from bitswap.session.want import Want, Wants, asks
+from bitswap.session.asking import SURE, Asking
+from bitswap.session.reasons import reasons
+from bitswap.session.search import ENDED, Search
+from bitswap.session.want import Want, Wants
 from bitswap.sessionpeermanager import SessionPeer, SessionPeerManager
-from bitswap.sessionrequestsplitter import expected_wait, split, usual_speed
 
-DONT_HAVE = "answered DONT_HAVE"
-NOT_CONNECTED = "not connected"
-_LOOK_AHEAD = 64  # wants whose holders have no room, after which the others wait as well
+_HOLD = 0.25  # of the usual way there and back: how long what was denied waits for other answers
+_LONGEST_HOLD = 0.05  # seconds
 
 
 class Failure(NamedTuple):
@@ -65,9 +65,11 @@ class Session:
         self._deadlines = deadlines
         self._options = options
         self._broadcast = broadcast
-        # Wants that all connected peers were asked about.
-        self._sought: dict[CID, Want] = {}
+        self._search = Search(number, peers, self.peers, presence, options)
+        self._asking = Asking(self.wants, self.peers, peers, presence, self._search, options)
         self._pause = options.retry_delay
+        self._round_due: float | None = None  # when everybody may be asked again
+        self._held_until = 0.0
         self._left_out = False  # in this round others were not asked, and that is counted
         for peer in self.peers.named or ():
             if peer in peers:
@@ -87,7 +89,7 @@ class Session:
         for cid in cids:
             want = self.wants.remove(cid)
             if want is not None:
-                self._sought.pop(cid, None)
+                self._search.found(want)
                 if want.asked is not None:
                     want.asked.outstanding -= 1
         self._ask(now)
@@ -96,61 +98,92 @@ class Session:
 
     def blocks_received(self, peer: Peer | None, cids: Sequence[CID], size: int, now: float) -> None:
         """Wanted blocks came, together `size` bytes, from `peer` or, if None, from this node itself."""
-        wants, sought = self.wants, self._sought
+        wants, search = self.wants, self._search
+        known = 0
         for cid in cids:
             want = wants.all.pop(cid)
             if want.asked is not None:
                 want.asked.outstanding -= 1
+                known += not want.blind
             else:
                 wants.unplace(want)
-            if sought:
-                sought.pop(cid, None)
+            if want.wave or want.group is not None:
+                search.found(want)
         if peer is not None:
             self.blocks += len(cids)
             self.bytes += size
         if peer is not None and self._may_ask(peer):
-            self.peers.add(peer).delivered(len(cids), size, now)
+            member = self.peers.add(peer)
+            member.delivered(len(cids), size, now)
+            if known < len(cids):
+                self.peers.learned(member, len(cids) - known, 0)
             self._pause = self._options.retry_delay
         self._ask(now)
 
     def answers_received(
-        self, peer: Peer, haves: Iterable[CID], dont_haves: Iterable[CID], now: float
+        self, peer: Peer, haves: Collection[CID], dont_haves: Iterable[CID], now: float
     ) -> None:
         """`peer` has some of the wanted blocks and lacks others; the presences know of both already."""
-        wants = self.wants
+        wants, search = self.wants, self._search
+        had = 0
+        lacked = 0 if peer in self.peers else search.unanswered(haves)
         for cid in haves:
             want = wants.all[cid]
-            if self._may_ask(peer):
-                member = self.peers.add(peer)
-                member.denials = member.silences = 0
-                self._pause = self._options.retry_delay
-            self._sought.pop(cid, None)
+            had += 1
+            want.probed(peer)
             if want.tried:
                 want.tried.pop(peer, None)
-            wants.reconsider([want])
-        denied = 0
+            if self._may_ask(peer):
+                self.peers.add(peer)
+                self._pause = self._options.retry_delay
+                search.found(want)
+                wants.reconsider([want])
         for cid in dont_haves:
             want = wants.all[cid]
-            denied += 1
+            lacked += 1
+            want.probed(peer)
             self._release(want, peer)
-            wants.reconsider([want])
-        if denied:
-            self._count_denials(peer, denied)
+            if want.group is not None:
+                search.answered(want)
+            elif want.asked is None:
+                wants.hold(want)
+        member = self.peers.get(peer)
+        if member is not None and had + lacked:
+            self._learn(member, had, lacked)
+        self._let_go(now)
         self._ask(now)
 
-    def _count_denials(self, peer: Peer, count: int) -> None:
-        """A peer that has had nothing for long leaves, where there are others and it was not named."""
-        member = self.peers.get(peer)
-        if member is None:
+    def _let_go(self, now: float) -> None:
+        """Go on with what was denied, once no more answers are to be expected or time is up.
+
+        Others are denied any moment: then all of them are asked elsewhere with one message a peer.
+        """
+        held = self.wants.held
+        if not held:
+            self._held_until = 0.0
             return
+        if not self._held_until:
+            ways = [peer.latency for peer in self.peers.candidates() if peer.latency]
+            usual = sum(ways) / len(ways) if ways else 0.0
+            self._held_until = now + min(usual * _HOLD, _LONGEST_HOLD)
+        if now < self._held_until and any(peer.outstanding for peer in self.peers.candidates()):
+            self._deadlines.at(self, self._held_until)
+            return
+        self._held_until = 0.0
+        self.wants.again.update(held)
+        held.clear()
+
+    def _learn(self, member: SessionPeer, had: int, lacked: int) -> None:
+        """A peer that has had nothing for long leaves, where there are others and it was not named."""
+        self.peers.learned(member, had, lacked)
         member.silences = 0
-        member.denials += count
+        member.denials = 0 if had else member.denials + lacked
         if (
-            member.denials > self._options.dont_have_limit
+            member.denials > self._options.dont_have_limit * len(self.peers)
             and len(self.peers) > 1
             and self.peers.named is None
         ):
-            self._remove(peer, None)
+            self._remove(member.peer, None)
 
     def silent(self, peer: Peer, cids: Iterable[CID], reason: str, now: float) -> None:
         """`peer` did not answer these in time, which counts as a DONT_HAVE until the next round."""
@@ -160,8 +193,10 @@ class Session:
             member.silences += 1
         for want in wants:
             want.pass_over(peer, reason)
+            want.probed(peer)
             self._release(want, peer)
-        self.wants.reconsider(wants)
+            self._search.answered(want)
+        self.wants.reconsider(want for want in wants if want.group is None)
         self._ask(now)
 
     def _may_ask(self, peer: Peer) -> bool:
@@ -169,10 +204,10 @@ class Session:
         return peer in self._network and (self._broadcast or peer in (self.peers.named or ()))
 
     def _release(self, want: Want, peer: Peer) -> None:
+        """If `peer` has the want-block, nobody has it any more; the caller finds a place for the want."""
         if want.asked is not None and want.asked.peer == peer:
             want.asked.outstanding -= 1
             want.asked = None
-            self.wants.again[want.cid] = want
 
     # -- connections
 
@@ -185,15 +220,22 @@ class Session:
             return
         elif len(self._network) <= self._options.few_peers:
             self.peers.add(peer)
-        elif self._sought:
-            self._network.want_haves(peer, asks(self._sought.values()), dont_have=False)
-        self.wants.reconsider(self.wants.stuck.values())
+        else:
+            self._search.announce(peer)
+            return
+        waiting = list(self.wants.idle.values())
+        for want in waiting:
+            self._search.restart(want)
+        self.wants.reconsider(waiting)
         self._ask(now)
 
     def peer_disconnected(self, peer: Peer, reason: str, now: float) -> None:
         """What the peer was asked for goes to others at once."""
         self._remove(peer, reason)
-        self.wants.reconsider(self.wants.stuck.values())
+        for want in self.wants.all.values():
+            want.probed(peer)
+            self._search.answered(want)
+        self.wants.reconsider(want for want in self.wants.idle.values() if want.group is None)
         self._ask(now)
 
     def _remove(self, peer: Peer, reason: str | None) -> None:
@@ -211,138 +253,116 @@ class Session:
     def _ask(self, now: float) -> None:
         """Ask somebody for every want that nobody is asked for, as far as there is room."""
         wants = self.wants
-        if not wants.again and not wants.fresh:
-            return
-        peers = self._share() or self._join_few()
+        while True:
+            wants.reconsider(self._search.over(now))
+            if not wants.again and not wants.fresh:
+                return
+            self._ask_members(now)
+            if not wants.lost or not self._seek(now):
+                return
+
+    def _ask_members(self, now: float) -> None:
+        wants = self.wants
+        self._join()
+        peers = self._share()
         if wants.again:
-            self._ask_again(peers, now)
+            self._deadlines.at(self, self._asking.again(peers, now))
+            if self._is_confined():
+                for want in [want for want in wants.lost.values() if self._is_hopeless(want)]:
+                    self._give_up(want)
         if wants.fresh:
             if peers:
-                self._ask_fresh(peers, now)
+                self._asking.fresh(now)
             elif self._is_confined():
                 for want in list(wants.fresh.values()):
                     self._give_up(want)
-        if wants.stuck or (wants.fresh and not peers):
-            self._seek(now)
+            else:
+                self._discover()
 
-    def _join_few(self) -> Sequence[SessionPeer]:
-        """Where only few peers are connected they are all asked straight: an answer costs one round trip."""
-        if self._broadcast and len(self._network) <= self._options.few_peers:
-            for peer in self._network.peers_by_use():
-                self.peers.add(peer)
-        return self._share()
+    def _join(self) -> None:
+        """Where few peers are connected they are all asked straight: an answer costs one round trip.
+
+        So they are where there is a block to ask of each, unless the session knows somebody who has most.
+        """
+        network, options, members = self._network, self._options, self.peers
+        count = len(network)
+        if not self._broadcast or count <= len(members):
+            return
+        few = count <= options.few_peers and not members
+        if few or (
+            count <= options.direct_peers and len(self.wants.fresh) >= count and not members.has_sure(SURE)
+        ):
+            for peer in chain(*network.peers_by_use()):
+                members.add(peer)
 
     def _share(self) -> Sequence[SessionPeer]:
-        return self.peers.share(complete=self._is_confined() or len(self._network) == 1)
+        return self.peers.share(
+            complete=self._is_confined() or len(self._network) == 1, expected=len(self._search)
+        )
 
-    def _ask_fresh(self, peers: Sequence[SessionPeer], now: float) -> None:
-        fresh = self.wants.fresh
-        room = _room(peers)
-        if room < len(fresh):
-            # Single places are not worth a message to a peer that has enough to do.
-            peers = [peer for peer in peers if (peer.limit - peer.outstanding) * 8 >= peer.limit]
-            room = _room(peers)
-        taken = [fresh.popitem(last=False)[1] for _ in range(min(room, len(fresh)))]
-        for member, numbers in split(len(taken), peers):
-            mine = [taken[number] for number in numbers]
-            for want in mine:
-                want.asked = member
-            member.asked(len(mine), now)
-            self._network.want_blocks(member.peer, asks(mine))
+    def _discover(self) -> None:
+        """Nobody is known: the first wants are looked for, and the others wait for whoever has them."""
+        wants, options = self.wants, self._options
+        limit = options.discovery_wants if self._pause <= options.retry_delay else options.broadcast_wants
+        places = max(limit - len(wants.lost) - len(self._search), 0)
+        for want in list(islice(wants.fresh.values(), places)):
+            wants.lose(want)
 
-    def _ask_again(self, peers: Sequence[SessionPeer], now: float) -> None:
-        """Wants about which something is known go to who has them, or else to who may."""
-        blocks: dict[SessionPeer, list[Want]] = {}
-        haves: dict[SessionPeer, list[Want]] = {}
-        usual = usual_speed(peers)
-        left_out = 0
-        for want in list(self.wants.again.values()):
-            said = self._presence.of(want.cid)
-            able = [peer for peer in peers if said.get(peer.peer) is not False]
-            if want.tried:
-                able = [peer for peer in able if peer.peer not in want.tried]
-            if not able:
-                del self.wants.again[want.cid]
-                self.wants.stuck[want.cid] = want
-                if self._is_confined() and self._is_hopeless(want):
-                    self._give_up(want)
-                continue
-            holders = [peer for peer in able if said.get(peer.peer)]
-            chosen = min(
-                (peer for peer in holders or able if peer.outstanding < peer.limit),
-                key=lambda peer: expected_wait(peer, usual),
-                default=None,
-            )
-            del self.wants.again[want.cid]
-            if chosen is None:
-                # Behind the others, so that not the same ones are looked at in vain for every message.
-                self.wants.again[want.cid] = want
-                left_out += 1
-                if left_out >= _LOOK_AHEAD:
-                    break
-                continue
-            want.asked = chosen
-            chosen.asked(1, now)
-            blocks.setdefault(chosen, []).append(want)
-            if not holders and not want.probed and len(able) > 1:
-                want.probed = True
-                for peer in able:
-                    if peer is not chosen:
-                        haves.setdefault(peer, []).append(want)
-        for peer, mine in blocks.items():
-            self._network.want_blocks(peer.peer, asks(mine))
-        for peer, mine in haves.items():
-            self._network.want_haves(peer.peer, asks(mine), dont_have=True)
+    # -- looking further
 
-    def _seek(self, now: float) -> None:
-        """Ask those outside the session whether they have what nobody in it has; wait for the next round."""
+    def _seek(self, now: float) -> bool:
+        """Ask those outside the session whether they have what nobody in it has; False if nobody is asked."""
+        wants, search = self.wants, self._search
+        begun: list[Want] = []
         if self._broadcast:
-            everybody = self._network.peers()
-            outside = [peer for peer in everybody if peer not in self.peers]
-            if outside and len(everybody) <= self._options.few_peers and self._join_untried(outside):
-                self._ask(now)
-                return
-            limit = self._options.broadcast_wants
-            if not self.peers and self._pause <= self._options.retry_delay:
-                limit = self._options.discovery_wants
-            places = max(limit - len(self._sought), 0)
-            sought = list(
-                islice((want for want in self.wants.idle() if want.cid not in self._sought), places)
-            )
-            self._sought.update((want.cid, want) for want in sought)
-            for peer in outside if sought else ():
-                self._network.want_haves(peer, asks(sought), dont_have=False)
+            begun = search.begin(wants.lost.values(), now)
+            for want in begun:
+                wants.rest(want)
         elif not self._left_out:
             self._left_out = True
             self._network.broadcast_skips += max(len(self._network) - len(self.peers), 0)
-        self._deadlines.at(self, now + self._pause)
+        for want in list(wants.lost.values()):
+            if want.wave >= ENDED or not self._broadcast:
+                wants.rest(want)
+                if self._round_due is None:
+                    self._round_due = now + self._pause
+        self._set_timer()
+        return bool(begun)
 
-    def _join_untried(self, outside: Sequence[Peer]) -> bool:
-        """Take in peers that left the session; False if no want could be asked of them."""
-        for peer in outside:
-            self.peers.add(peer)
-        free = [want for want in self.wants.stuck.values() if self._untried(want, outside)]
-        self.wants.reconsider(free)
-        return bool(free) or bool(self.wants.fresh)
-
-    def _untried(self, want: Want, peers: Sequence[Peer]) -> bool:
-        said = self._presence.of(want.cid)
-        return any(said.get(peer) is not False and peer not in (want.tried or ()) for peer in peers)
+    def _set_timer(self) -> None:
+        self._deadlines.at(self, self._round_due)
+        self._deadlines.at(self, self._search.next_deadline())
 
     def on_deadline(self, now: float) -> None:
-        """The next round: everybody may be asked again, those outside the session too."""
+        """Answers are overdue, or it is time for the next round."""
         wants = self.wants
-        if self.closed or not (wants.stuck or wants.again or (wants.fresh and not self.peers)):
+        if self.closed or not wants:
+            self._round_due = None
             return
-        for want in wants.stuck.values():
+        if self._round_due is not None and self._round_due <= now:
+            self._next_round()
+        waiting = [want for want in wants.idle.values() if want.probing and want.group is None]
+        wants.reconsider(want for want in waiting if want.awaited(now) is None)
+        self._let_go(now)
+        self._ask(now)
+        for want in waiting:
+            if want.probing:
+                self._deadlines.at(self, want.awaited(now))
+        self._set_timer()
+
+    def _next_round(self) -> None:
+        """Everybody may be asked again for what everybody was asked for, those outside the session too."""
+        wants = self.wants
+        self._round_due = None
+        ended = [want for want in wants.idle.values() if want.group is None and want.probing is None]
+        for want in ended:
             want.tried = None
-            want.probed = False
+            want.rounds += 1
             self._presence.forget_denials(want.cid)
+            self._search.restart(want)
         self._pause = min(self._pause * 2.0, self._options.max_retry_delay)
         self._left_out = False
-        self._sought.clear()
-        wants.reconsider(wants.stuck.values())
-        self._ask(now)
+        wants.reconsider(ended)
 
     # -- giving up
 
@@ -367,28 +387,4 @@ class Session:
 
     def reasons(self, want: Want) -> dict[Peer, str]:
         """For each peer that counts for the session, why it has not sent the block."""
-        said = self._presence.of(want.cid)
-        peers = dict.fromkeys([*(self.peers.named or ()), *said, *(want.tried or ()), *self.peers.lost])
-        if want.asked is not None:
-            peers[want.asked.peer] = None
-        return {peer: self._reason(want, peer, said.get(peer)) for peer in peers}
-
-    def _reason(self, want: Want, peer: Peer, has: bool | None) -> str:
-        if peer in self.peers.lost:
-            return self.peers.lost[peer]
-        if peer not in self._network:
-            return NOT_CONNECTED
-        if want.tried and peer in want.tried:
-            return want.tried[peer]
-        if has is False:
-            return DONT_HAVE
-        if has:
-            return "answered HAVE, but has not sent the block"
-        if want.asked is not None and want.asked.peer == peer:
-            return "asked for the block, has not answered"
-        return "has not answered"
-
-
-def _room(peers: Iterable[SessionPeer]) -> int:
-    """Wants that these peers can take."""
-    return sum(peer.limit - peer.outstanding for peer in peers if peer.outstanding < peer.limit)
+        return reasons(want, self.peers, self._presence.of(want.cid), self._network)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from bitswap.cid import CID
 from bitswap.messagequeue import Ask
@@ -16,26 +16,71 @@ _HIGHEST_PRIORITY = (1 << 31) - 1
 class Want:
     """One block that a session is after."""
 
-    __slots__ = ("asked", "cid", "priority", "probed", "tried")
+    __slots__ = ("asked", "blind", "cid", "group", "priority", "probing", "rounds", "tried", "wave")
 
     def __init__(self, cid: CID, priority: int) -> None:
         self.cid = cid
         self.priority = priority
         self.asked: SessionPeer | None = None
         """Who has the want-block; one peer at a time."""
+        self.blind = False
+        """Whether it was asked without anything known of who has the block."""
+        self.probing: dict[Peer, float] | None = None
+        """Who was asked whether it has the block and has not said, and how long its answer is waited for."""
         self.tried: dict[Peer, str] | None = None
         """Who is passed over until the next round, and why; DONT_HAVEs are in the presences instead."""
-        self.probed = False
-        """Whether the other session peers were asked if they have it."""
+        self.rounds = 0
+        """How often everybody was asked for it in vain."""
+        self.wave = 0
+        """How far it was looked for outside the session in this round; see `search`."""
+        self.group: Group | None = None
+        """With which others it is looked for just now."""
 
     def pass_over(self, peer: Peer, reason: str) -> None:
         if self.tried is None:
             self.tried = {}
         self.tried[peer] = reason
 
+    def probe(self, peer: Peer, until: float) -> None:
+        """`peer` was asked whether it has the block; an answer is waited for until then."""
+        if self.probing is None:
+            self.probing = {}
+        self.probing[peer] = until
+
+    def probed(self, peer: Peer) -> None:
+        """`peer` has said what it has, or will not any more."""
+        if self.probing and self.probing.pop(peer, None) is not None and not self.probing:
+            self.probing = None
+
+    def awaited(self, now: float) -> float | None:
+        """Until when an answer is waited for; None if none is. Those that took too long are forgotten."""
+        if self.probing is None:
+            return None
+        late = [peer for peer, until in self.probing.items() if until <= now]
+        for peer in late:
+            del self.probing[peer]
+        if not self.probing:
+            self.probing = None
+            return None
+        return max(self.probing.values())
+
+
+class Group:
+    """Wants that are looked for together: until when, and which of them somebody has still to answer."""
+
+    __slots__ = ("due", "size", "stays", "waiting", "wants")
+
+    def __init__(self, wants: Iterable[Want], due: float) -> None:
+        self.wants = {want.cid: want for want in wants}
+        self.size = len(self.wants)
+        self.waiting: dict[CID, Want] = {}
+        self.due = due
+        self.stays = False
+        """Whether it stays until it is due because nobody need answer."""
+
 
 class Wants:
-    """Every want is asked of somebody or in exactly one of three places."""
+    """Every want is asked of somebody or in exactly one of five places."""
 
     def __init__(self) -> None:
         self.all: dict[CID, Want] = {}
@@ -43,8 +88,12 @@ class Wants:
         """Nobody was asked for the block, and nothing is known about it; first come first."""
         self.again: dict[CID, Want] = {}
         """To be asked of somebody particular, by what is known about it."""
-        self.stuck: dict[CID, Want] = {}
-        """Everybody known was asked in vain; waits for a newcomer or for the next round."""
+        self.held: dict[CID, Want] = {}
+        """Denied by whoever was asked; goes to `again` a moment later, together with others."""
+        self.lost: dict[CID, Want] = {}
+        """Nobody in the session can be asked; to be looked for outside."""
+        self.idle: dict[CID, Want] = {}
+        """Waits for answers of peers that may have it, for a newcomer, or for the next round."""
         self._made = 0
 
     def __len__(self) -> int:
@@ -70,8 +119,9 @@ class Wants:
     def unplace(self, want: Want) -> None:
         """Take a want that nobody is asked for out of its place."""
         cid = want.cid
-        if self.fresh.pop(cid, None) is None and self.again.pop(cid, None) is None:
-            self.stuck.pop(cid, None)
+        for place in (self.fresh, self.again, self.held, self.idle, self.lost):
+            if place.pop(cid, None) is not None:
+                return
 
     def reconsider(self, wants: Iterable[Want]) -> None:
         """These are to be asked again, by what is known about them now."""
@@ -80,10 +130,20 @@ class Wants:
                 self.unplace(want)
                 self.again[want.cid] = want
 
-    def idle(self) -> Iterator[Want]:
-        """Those that nobody is asked for although there is nothing to wait for but peers."""
-        yield from self.stuck.values()
-        yield from self.fresh.values()
+    def hold(self, want: Want) -> None:
+        """Whoever was asked lacks it."""
+        self.unplace(want)
+        self.held[want.cid] = want
+
+    def lose(self, want: Want) -> None:
+        """Nobody in the session can be asked for it."""
+        self.unplace(want)
+        self.lost[want.cid] = want
+
+    def rest(self, want: Want) -> None:
+        """There is nothing to do for it now but to wait."""
+        self.unplace(want)
+        self.idle[want.cid] = want
 
     def __bool__(self) -> bool:
         return bool(self.all)

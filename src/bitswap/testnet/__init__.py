@@ -4,10 +4,13 @@
 `loopback` carries messages between real nodes, threads and all, without sockets.
 """
 
-from bitswap.testnet.delays import Delay, fixed, internet, normal
+from bitswap.testnet.delays import Delay, fixed, internet, normal, uniform
+from bitswap.testnet.fetch import Fetch
+from bitswap.testnet.link import Link
 from bitswap.testnet.loopback import LoopbackHub, LoopbackNetwork
-from bitswap.testnet.node import Fetch, VirtualNode
-from bitswap.testnet.virtual import Link, VirtualNetwork
+from bitswap.testnet.node import VirtualNode
+from bitswap.testnet.rates import Rate, TokenBucket, fixed_rate, normal_rate
+from bitswap.testnet.virtual import VirtualNetwork
 
 __all__ = [
     "Delay",
@@ -15,9 +18,14 @@ __all__ = [
     "Link",
     "LoopbackHub",
     "LoopbackNetwork",
+    "Rate",
+    "TokenBucket",
     "VirtualNetwork",
     "VirtualNode",
     "fixed",
+    "fixed_rate",
     "internet",
     "normal",
+    "normal_rate",
+    "uniform",
 ]

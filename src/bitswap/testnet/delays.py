@@ -13,6 +13,11 @@ def fixed(seconds: float) -> Delay:
     return lambda _: seconds
 
 
+def uniform(least: float, most: float) -> Delay:
+    """Seconds anywhere between two bounds."""
+    return lambda random: max(random.uniform(least, most), 0.0)
+
+
 def normal(mean: float, deviation: float) -> Delay:
     """Seconds around a mean."""
     return lambda random: max(random.gauss(mean, deviation), 0.0)
@@ -27,7 +32,11 @@ def internet(
     medium_share: float = 0.0,
     large_share: float = 0.0,
 ) -> Delay:
-    """Seconds around a mean, `medium` or `large` seconds more for some shares of ways (boxo's model)."""
+    """Seconds around a mean, `medium` or `large` seconds more for some shares of ways (boxo's model).
+
+    One number decides which: below `large_share` the large one, in the next `medium_share` the medium one.
+    boxo's model lets a draw become negative; here it is 0 then.
+    """
 
     def draw(random: Random) -> float:
         extra = 0.0

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.decision.engine import Engine
 from bitswap.message import Message, WantType
+from bitswap.message.protocols import BITSWAP_1_1_0, BITSWAP_1_2_0, encoder_version, supports_have
 from bitswap.network.interface import Peer
 from bitswap.options import ClientOptions, ServerOptions
+from bitswap.testnet.fetch import Fetch, Finished
 from bitswap.wantmanager import WantManager
 
 if TYPE_CHECKING:
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 
 
 class VirtualNode:
-    """One node. `serves=False`: no serving half; `legacy`: a peer that knows neither HAVE nor DONT_HAVE.
+    """One node. `serves=False`: no serving half.
 
-    `blocks` is what it has: change it by `add`, or directly where nobody is to be told.
+    `protocol`: the newest it speaks; below 1.2.0 it knows neither HAVE nor DONT_HAVE (`legacy`: 1.1.0).
+    `store_latency`: seconds to read the blocks of one answer, `ServerOptions.task_workers` answers at a time;
+    the sizes of its blocks are known at once, as with boxo's cached store. `blocks` is what it has: change it
+    by `add`, or directly where nobody is to be told.
     """
 
     def __init__(
@@ -36,21 +40,31 @@ class VirtualNode:
         server: ServerOptions | None = None,
         serves: bool = True,
         legacy: bool = False,
+        protocol: str | None = None,
+        store_latency: float = 0.0,
     ) -> None:
+        protocol = protocol or (BITSWAP_1_1_0 if legacy else BITSWAP_1_2_0)
         self.name = name
-        self.legacy = legacy
-        self.encoding = 1
+        self.encoding = encoder_version(protocol)
+        self.legacy = not supports_have(protocol)
+        self.store_latency = store_latency
         self.wants = WantManager(client)
         self.engine: Engine | None = None
+        self._readers = 0
         if serves:
-            options = server or ServerOptions(send_dont_haves=not legacy)
+            options = server or ServerOptions(send_dont_haves=not self.legacy)
+            self._readers = options.task_workers
             self.engine = Engine(name, options, network.random.getrandbits(32))
         self.blocks: dict[CID, Block] = {}
         self.sent = 0
         """Messages sent, answers included."""
         self.received = 0
+        self.bytes_sent = 0
+        """Bytes of these messages, as `VirtualNetwork.bytes` counts them."""
+        self.bytes_received = 0
         self.largest_wantlist: dict[Peer, int] = {}
-        """The most wants that this node held of each peer at once."""
+        """The most wants that this node held of each peer at once; kept while `watched`."""
+        self.watched = True
         self.mute = False
         """Receives, and never answers anything."""
         self._network = network
@@ -61,11 +75,14 @@ class VirtualNode:
 
     def add(self, *blocks: Block) -> None:
         """Store blocks and tell everybody who waits for them."""
-        self.blocks.update((block.cid, block) for block in blocks)
+        self._stored(blocks)
         self.wants.blocks_added(blocks, self.now)
+        self.pump()
+
+    def _stored(self, blocks: Sequence[Block]) -> None:
+        self.blocks.update((block.cid, block) for block in blocks)
         if self.engine is not None:
             self.engine.notify_new_blocks({block.cid: len(block.data) for block in blocks}, self.now)
-        self.pump()
 
     def session(self, peers: Iterable[VirtualNode] | None = None, *, broadcast: bool = True) -> Session:
         named = None if peers is None else [peer.name for peer in peers]
@@ -79,16 +96,35 @@ class VirtualNode:
         peers: Iterable[VirtualNode] | None = None,
         broadcast: bool = True,
         pause: float = 0.0,
+        keep: bool = False,
+        finished: Finished | None = None,
+        came: Callable[[int], None] | None = None,
     ) -> Fetch:
-        """Begin to fetch, in a new session unless one is given; the consumer rests `pause` s a block."""
-        fetch = Fetch(self, session or self.session(peers, broadcast=broadcast), cids, pause)
+        """Begin to fetch, in a new session unless one is given; see Fetch for the options."""
+        session = session or self.session(peers, broadcast=broadcast)
+        fetch = Fetch(self, session, cids, pause=pause, keep=keep, finished=finished, came=came)
         fetch.advance()
         self.pump()
         return fetch
 
+    def close_session(self, session: Session) -> None:
+        """End its requests, and forget it."""
+        self.wants.close_session(session, self.now)
+        self.pump()
+
     @property
     def now(self) -> float:
         return self._network.clock.now()
+
+    # -- what its consumers say
+
+    def later(self, delay: float, event: Callable[..., None], *args: Any) -> None:
+        self._network.at(delay, event, *args)
+
+    def blocks_taken(self, blocks: Sequence[Block], *, keep: bool) -> None:
+        """A consumer took these; stores and serves them if it is to `keep` them."""
+        if keep:
+            self._stored(blocks)
 
     # -- what the network says
 
@@ -114,8 +150,9 @@ class VirtualNode:
                 message = _as_legacy(message)
             lookup = self.engine.lookup(message)
             self.engine.message_received(peer, lookup, self._sizes(lookup.cids), self.now)
-            held = len(self.engine.wantlist_for_peer(peer))
-            self.largest_wantlist[peer] = max(self.largest_wantlist.get(peer, 0), held)
+            if self.watched:
+                held = len(self.engine.wantlist_for_peer(peer))
+                self.largest_wantlist[peer] = max(self.largest_wantlist.get(peer, 0), held)
         self.pump()
 
     def _sizes(self, cids: Iterable[CID]) -> list[int | None]:
@@ -165,13 +202,25 @@ class VirtualNode:
         if engine is None:
             return False
         busy = False
-        while (envelope := engine.next_envelope(self.now)) is not None:
+        while self._readers > 0 and (envelope := engine.next_envelope(self.now)) is not None:
             busy = True
-            message = engine.fill(envelope, [self.blocks.get(cid) for cid in envelope.cids])
-            if message is not None:
-                self.sent += 1
-                self._network.send(self, envelope.peer, message, self._answer_done(engine, envelope))
+            if self.store_latency > 0 and envelope.cids:
+                self._readers -= 1
+                self.later(self.store_latency, self._blocks_read, engine, envelope)
+            else:
+                self._answer(engine, envelope)
         return busy
+
+    def _blocks_read(self, engine: Engine, envelope: Envelope) -> None:
+        self._readers += 1
+        self._answer(engine, envelope)
+        self.pump()
+
+    def _answer(self, engine: Engine, envelope: Envelope) -> None:
+        message = engine.fill(envelope, [self.blocks.get(cid) for cid in envelope.cids])
+        if message is not None:
+            self.sent += 1
+            self._network.send(self, envelope.peer, message, self._answer_done(engine, envelope))
 
     def _answer_done(self, engine: Engine, envelope: Envelope) -> Callable[[BaseException | None], None]:
         def done(error: BaseException | None) -> None:
@@ -188,89 +237,13 @@ class VirtualNode:
         when = min((time for time in times if time is not None), default=None)
         if when is not None and (self._timer is None or when < self._timer):
             self._timer = when
-            self._network.at(when - self.now, lambda: self._on_timer(when))
+            self._network.at(when - self.now, self._on_timer, when)
 
     def _on_timer(self, when: float) -> None:
         if self._timer == when:
             self._timer = None
         self.wants.on_deadline(self.now)
         self.pump()
-
-
-class Fetch:
-    """A consumer: feeds CIDs as its window allows and takes what comes."""
-
-    def __init__(self, node: VirtualNode, session: Session, cids: Iterable[CID], pause: float) -> None:
-        self.session = session
-        self.blocks: list[Block] = []
-        """What was taken, in order of arrival."""
-        self.done = False
-        """Whether nothing is outstanding any more."""
-        self.finished_at: float | None = None
-        self.most_held = 0
-        """The most blocks that were wanted or not taken at once."""
-        self._node = node
-        self._source: Iterator[CID] = iter(cids)
-        self._more = True
-        self._pause = pause
-        self._resting = False
-        self._subscription = node.wants.subscribe(session, self)
-
-    @property
-    def missing(self) -> list[CID]:
-        """What was given up."""
-        return self._subscription.missing
-
-    @property
-    def reasons(self) -> dict[Peer, str]:
-        return self._subscription.reasons
-
-    @property
-    def lost(self) -> bool:
-        return self._subscription.lost
-
-    def advance(self) -> None:
-        """Take what has come, unless it is time for a pause, and want more."""
-        if self.done or self._resting:
-            return
-        node, subscription = self._node, self._subscription
-        taken = node.wants.take(subscription, node.now)
-        self.blocks += taken
-        self._feed()
-        self.most_held = max(self.most_held, len(subscription.active) + len(subscription.ready))
-        if taken and self._pause:
-            self._resting = True
-            node._network.at(self._pause * len(taken), self._rested)
-        elif subscription.ready:
-            self.advance()
-        elif not self._more and not subscription.outstanding:
-            self._finish()
-
-    def _rested(self) -> None:
-        self._resting = False
-        self.advance()
-        self._node.pump()
-
-    def _feed(self) -> None:
-        subscription = self._subscription
-        while self._more and (room := subscription.room):
-            part = list(islice(self._source, room))
-            self._more = len(part) == room
-            self._node.wants.want(subscription, part, self._node.now)
-
-    def cancel(self, cids: Iterable[CID]) -> None:
-        self._node.wants.cancel(self._subscription, cids, self._node.now)
-        self._node.pump()
-
-    def close(self) -> None:
-        """Stop, and cancel the rest."""
-        self._node.wants.close(self._subscription, self._node.now)
-        self.done = True
-        self._node.pump()
-
-    def _finish(self) -> None:
-        self.done = True
-        self.finished_at = self._node.now
 
 
 def _as_legacy(message: Message) -> Message:

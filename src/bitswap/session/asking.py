@@ -1,0 +1,185 @@
+"""Which member of a session is asked for which block (boxo sessionWantSender).
+
+Every want has its want-block at one member at a time. What nothing is known about is dealt out by how fast
+the members are and how much they usually have; what somebody has said about goes to who has it, or else to
+who may. Where members often lack what they are asked for, others are asked at the same time whether they have
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bitswap.options import ClientOptions
+from bitswap.peermanager import PeerManager
+from bitswap.presence import BlockPresence
+from bitswap.session.search import EVERYBODY, Search
+from bitswap.session.want import Want, Wants, asks
+from bitswap.sessionpeermanager import SessionPeer, SessionPeerManager
+from bitswap.sessionrequestsplitter import expected_wait, split, usual_speed
+
+SURE = 0.75
+"""Share of hits from which a member is asked without asking others whether they have the block too."""
+_LOOK_AHEAD = 64  # wants whose holders have no room, after which the others wait as well
+
+
+class Asking:
+    """Gives the wants of one session to its members, as far as their limits allow."""
+
+    def __init__(
+        self,
+        wants: Wants,
+        members: SessionPeerManager,
+        network: PeerManager,
+        presence: BlockPresence,
+        search: Search,
+        options: ClientOptions,
+    ) -> None:
+        self._wants = wants
+        self._members = members
+        self._network = network
+        self._presence = presence
+        self._search = search
+        self._options = options
+
+    # -- wants that nothing is known about
+
+    def fresh(self, now: float) -> None:
+        """Deal out what nobody was asked for, first come first; what nobody has room for stays."""
+        fresh = self._wants.fresh
+        peers = self._members.likely()
+        room = _room(peers)
+        if room < len(fresh):
+            # Single places are not worth a message to a peer that has enough to do.
+            peers = [peer for peer in peers if (peer.limit - peer.outstanding) * 8 >= peer.limit]
+            room = _room(peers)
+        taken = [fresh.popitem(last=False)[1] for _ in range(min(room, len(fresh)))]
+        dealt = [
+            (member, [taken[number] for number in numbers]) for member, numbers in split(len(taken), peers)
+        ]
+        for member, mine in dealt:
+            for want in mine:
+                want.asked = member
+                want.blind = True
+            member.asked(len(mine), now)
+            self._network.want_blocks(member.peer, asks(mine))
+        told = [member for member, _ in dealt]
+        for member, mine in dealt:
+            if not self._is_sure(member):
+                self._probe_others(member, mine, told, peers, now)
+
+    def _probe_others(
+        self,
+        asked: SessionPeer,
+        wants: Sequence[Want],
+        told: Sequence[SessionPeer],
+        peers: Sequence[SessionPeer],
+        now: float,
+    ) -> None:
+        """Ask others whether they have these, first those who are told something anyway.
+
+        A single other is not: it is asked for the block itself if the first one lacks it.
+        """
+        others = [peer for peer in told if peer is not asked]
+        missing = self._options.probe_peers - len(others)
+        if missing > 0:
+            rest = [peer for peer in peers if peer is not asked and peer not in others]
+            others += sorted(rest, key=lambda peer: -peer.hits.share)[:missing]
+        if len(others) > 1:
+            for peer in others:
+                self._search.probe(peer.peer, wants, now)
+
+    def _is_sure(self, member: SessionPeer) -> bool:
+        """Whether it has most of what the session wants, going by what is known of it and of the others."""
+        return member.hits.share >= SURE and self._members.hits.share >= SURE
+
+    # -- wants that something is known about
+
+    def again(self, peers: Sequence[SessionPeer], now: float) -> float | None:
+        """Ask who has it, or else who may, for each want in `again`; who nobody can be asked for gets lost.
+
+        Where answers of members are still to come the want rests; returns until when the first of them does.
+        """
+        wants = self._wants
+        blocks: dict[SessionPeer, list[Want]] = {}
+        haves: dict[SessionPeer, list[Want]] = {}
+        usual = usual_speed(peers)
+        likely = self._members.likely()
+        left_out = 0
+        rests: list[float] = []
+        for want in list(wants.again.values()):
+            able: Sequence[SessionPeer] = self._holders(want)
+            blind = not able
+            if blind:
+                until = want.awaited(now)
+                if until is not None:
+                    wants.rest(want)
+                    rests.append(until)
+                    continue
+                able = self._candidates(want, likely)
+            if not able:
+                wants.lose(want)
+                continue
+            chosen = min(
+                (peer for peer in able if peer.outstanding < peer.limit),
+                key=lambda peer: expected_wait(peer, usual, blind=blind),
+                default=None,
+            )
+            del wants.again[want.cid]
+            if chosen is None:
+                # Behind the others, so that not the same ones are looked at in vain for every message.
+                wants.again[want.cid] = want
+                left_out += 1
+                if left_out >= _LOOK_AHEAD:
+                    break
+                continue
+            want.asked = chosen
+            want.blind = blind
+            chosen.asked(1, now)
+            blocks.setdefault(chosen, []).append(want)
+            if blind:
+                for peer in self._worth_probing(want, chosen, able):
+                    haves.setdefault(peer, []).append(want)
+        for peer, mine in blocks.items():
+            self._network.want_blocks(peer.peer, asks(mine))
+        for peer, mine in haves.items():
+            self._search.probe(peer.peer, mine, now)
+        return min(rests, default=None)
+
+    def _holders(self, want: Want) -> list[SessionPeer]:
+        """Members that have said that they have it and are not passed over."""
+        tried = want.tried or ()
+        return [
+            member
+            for peer, has in self._presence.of(want.cid).items()
+            if has and peer not in tried and (member := self._members.get(peer)) is not None
+        ]
+
+    def _candidates(self, want: Want, likely: Sequence[SessionPeer]) -> Sequence[SessionPeer]:
+        """Members that may have it: once everybody was asked whether they do, silence means no."""
+        if want.wave >= EVERYBODY:
+            return ()
+        said = self._presence.of(want.cid)
+        tried = want.tried or ()
+        able = [peer for peer in likely if peer.peer not in said and peer.peer not in tried]
+        if want.rounds:
+            able = [peer for peer in able if not self._network.has_question(peer.peer, want.cid)]
+        return able
+
+    def _worth_probing(
+        self, want: Want, chosen: SessionPeer, able: Sequence[SessionPeer]
+    ) -> Sequence[SessionPeer]:
+        """Who is asked whether it has what `chosen` is asked for: few while most members have most, since all
+        of them would send a small block; many where each has little."""
+        options = self._options
+        denied = bool(want.tried or self._presence.of(want.cid))
+        if self._is_sure(chosen):
+            most = options.probe_peers - 1 if denied else 0
+        else:
+            most = options.search_peers if denied else options.probe_peers
+        return [peer for peer in able if peer is not chosen][:most]
+
+
+def _room(peers: Iterable[SessionPeer]) -> int:
+    """Wants that these peers can take."""
+    return sum(peer.limit - peer.outstanding for peer in peers if peer.outstanding < peer.limit)

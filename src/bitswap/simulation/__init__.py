@@ -1,0 +1,23 @@
+"""Whole swarms of simulated nodes: a scenario in, figures, tables and plots out.
+
+The machines are those of a real node; only network, clock, store and consumers are simulated. One thread, no
+sockets, every run repeatable by its seed.
+"""
+
+from bitswap.simulation.result import NodeResult, Result
+from bitswap.simulation.runner import Simulation, simulate
+from bitswap.simulation.scenario import Blocks, Fault, Fetching, Group, Holding, Links, Scenario
+
+__all__ = [
+    "Blocks",
+    "Fault",
+    "Fetching",
+    "Group",
+    "Holding",
+    "Links",
+    "NodeResult",
+    "Result",
+    "Scenario",
+    "Simulation",
+    "simulate",
+]
