@@ -11,12 +11,12 @@ def scheduler(salt: int = 1) -> FairScheduler:
     return FairScheduler(salt, 10.0)
 
 
-def queued(s: FairScheduler, peer: str, pending: int, *, active: int = 0, now: float = 0.0) -> None:
-    s.update(peer, pending=pending, active=active, ready=True, now=now)
+def queued(s: FairScheduler, peer: str, pending: int, *, active: int = 0) -> None:
+    s.update(peer, pending=pending, active=active, ready=True)
 
 
 def served(s: FairScheduler, peer: str, now: float) -> None:
-    queued(s, peer, 1, now=now)
+    queued(s, peer, 1)
     s.served(peer, now)
 
 
@@ -32,7 +32,7 @@ def test_fewer_under_way_wins_before_more_queued() -> None:
 def test_one_that_is_not_ready_is_in_nobodys_way() -> None:
     s = scheduler()
     queued(s, "B", 1)
-    s.update("A", pending=100, active=0, ready=False, now=0)
+    s.update("A", pending=100, active=0, ready=False)
     assert s.select(0) == "B"
     s.forget("B")
     assert s.select(0) is None
@@ -64,11 +64,11 @@ def test_it_agrees_with_a_plain_comparison_of_all_peers() -> None:
             s.rest(peer)
             stamps.pop(peer, None)
             if peer in state:
-                s.update(peer, pending=0, active=0, ready=True, now=now)
+                s.update(peer, pending=0, active=0, ready=True)
                 state[peer] = (0, 0, False)
         else:
             pending, active, ready = rng.randrange(20), rng.randrange(3), rng.random() < 0.8
-            s.update(peer, pending=pending, active=active, ready=ready, now=now)
+            s.update(peer, pending=pending, active=active, ready=ready)
             state[peer] = (pending, active, ready and pending > 0)
 
         def rank(name: str, now: float = now) -> tuple[bool, int, int, int, int]:
@@ -83,7 +83,7 @@ def test_it_agrees_with_a_plain_comparison_of_all_peers() -> None:
             s.served(chosen, now)
             stamps[chosen] = (now, step + 1)
             pending, active, _ = state[chosen]
-            s.update(chosen, pending=pending, active=active, ready=True, now=now)
+            s.update(chosen, pending=pending, active=active, ready=True)
         assert s.ready == sum(entry[2] for entry in state.values())
     assert len(s._recent) <= len(peers)
 
@@ -91,10 +91,10 @@ def test_it_agrees_with_a_plain_comparison_of_all_peers() -> None:
 def test_by_task_order_the_smallest_head_wins() -> None:
     s = TaskOrderScheduler(1, 10.0)
     for peer, head in (("A", "m"), ("B", "c"), ("C", "x")):
-        s.update(peer, pending=1, active=0, ready=True, now=0, head=head)
+        s.update(peer, pending=1, active=0, ready=True, head=head)
     assert s.select(0) == "B"
     s.served("B", 0)
-    s.update("B", pending=1, active=1, ready=True, now=0, head="z")
+    s.update("B", pending=1, active=1, ready=True, head="z")
     assert s.select(0) == "A"
     assert s.select(1000) == "A"
 
@@ -104,8 +104,8 @@ def test_who_is_starved_stays_so_until_served() -> None:
     for peer in "AB":
         served(s, peer, 0)
     s.served("B", 19)
-    queued(s, "A", 1, active=2, now=20)
-    queued(s, "B", 1, active=0, now=20)
+    queued(s, "A", 1, active=2)
+    queued(s, "B", 1, active=0)
     assert s.select(20) == "A"
-    queued(s, "A", 2, active=1, now=0)  # told late
+    queued(s, "A", 2, active=1)
     assert s.select(20) == "A"

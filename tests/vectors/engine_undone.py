@@ -68,16 +68,16 @@ class UndoneCore(DecisionCore):
                 self._ledger.hide(peer)
             else:
                 self._ledger.clear(peer)
-                self._queue.clear(peer, now)
+                self._queue.clear(peer)
         seen = [self._seen(size, entry.want_type) for entry, size in zip(wants, sizes, strict=True)]
         self._queue.gather()
         if Decision.CANCELS_FIRST in undone:
-            self._want(peer, wants, seen, now)
-            self._cancel(peer, cancels, now)
+            self._want(peer, wants, seen)
+            self._cancel(peer, cancels)
         else:
-            self._cancel(peer, cancels, now)
-            self._want(peer, wants, seen, now)
-        self._queue.flush(peer, now)
+            self._cancel(peer, cancels)
+            self._want(peer, wants, seen)
+        self._queue.flush(peer)
 
     def notify_new_blocks(self, sizes: Mapping[CID, int], now: float) -> None:
         replaced = self._replaced
@@ -103,9 +103,9 @@ class UndoneCore(DecisionCore):
             return size if want_type != BLOCK and not self.options.want_have_replace_size else None
         return size
 
-    def _want(self, peer: str, entries: Sequence[Entry], sizes: Sequence[int | None], now: float) -> None:
+    def _want(self, peer: str, entries: Sequence[Entry], sizes: Sequence[int | None]) -> None:
         if Decision.OVERFLOW_BY_PRIORITY not in self._undone:
-            super()._want(peer, entries, sizes, now)
+            super()._want(peer, entries, sizes)
             return
         options = self.options
         allowed, limit = options.peer_block_request_filter, options.max_wantlist_entries
@@ -128,7 +128,7 @@ class UndoneCore(DecisionCore):
                 self._ledger.add(peer, [want], _UNLIMITED)
                 taken.append(want)
         if surplus:
-            taken += self._replace(peer, surplus, now)
+            taken += self._replace(peer, surplus)
         for want in taken:
             size = found[want.cid]
             asks_block = want.want_type == BLOCK
@@ -140,9 +140,9 @@ class UndoneCore(DecisionCore):
             elif want.send_dont_have and options.send_dont_haves:
                 tasks.append(QueuedTask(want.cid, want.priority, None, asks_block, True))
         if tasks:
-            self._answer(peer, tasks, now)
+            self._answer(peer, tasks)
 
-    def _replace(self, peer: str, surplus: list[Want], now: float) -> list[Want]:
+    def _replace(self, peer: str, surplus: list[Want]) -> list[Want]:
         """Make room as boxo does; returns the wants that found some.
 
         Wants whose blocks are missing go whatever their priority, then others while the newcomer's priority
@@ -161,7 +161,7 @@ class UndoneCore(DecisionCore):
             new = waiting[len(taken)]
             if here and new.priority < old.priority:
                 break
-            self._cancel(peer, [old.cid], now)
+            self._cancel(peer, [old.cid])
             self._ledger.add(peer, [new], _UNLIMITED)
             taken.append(new)
         return taken
@@ -188,24 +188,24 @@ class _GatheringQueue(PacedQueue):
         self._limit = limit
         self._gathered: list[tuple[list[QueuedTask], int]] | None = None
 
-    def push(self, peer: str, tasks: Iterable[QueuedTask], limit: int, now: float) -> int:
+    def push(self, peer: str, tasks: Iterable[QueuedTask], limit: int) -> int:
         if self._gathered is not None:
             self._gathered.append((list(tasks), limit))
             return 0
         if self._limit is None:
-            return super().push(peer, tasks, limit, now)
+            return super().push(peer, tasks, limit)
         queue = self.queue(peer)
         room = max(self._limit - (len(queue.pending) if queue is not None else 0), 0)
-        return super().push(peer, list(tasks)[:room], _UNLIMITED, now)
+        return super().push(peer, list(tasks)[:room], _UNLIMITED)
 
     def gather(self) -> None:
         """Keep what is pushed until `flush`."""
         self._gathered = []
 
-    def flush(self, peer: str, now: float) -> None:
+    def flush(self, peer: str) -> None:
         gathered, self._gathered = self._gathered or [], None
         if self._limit is not None:
             gathered = [([task for tasks, _ in gathered for task in tasks], _UNLIMITED)]
         for tasks, limit in gathered:
             if tasks:
-                self.push(peer, tasks, limit, now)
+                self.push(peer, tasks, limit)

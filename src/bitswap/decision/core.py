@@ -108,11 +108,11 @@ class DecisionCore:
         self._entries_ignored += lookup.ignored
         if lookup.full:
             self._ledger.clear(peer)
-            self._queue.clear(peer, now)
+            self._queue.clear(peer)
         elif lookup.cancels:
-            self._cancel(peer, lookup.cancels, now)
+            self._cancel(peer, lookup.cancels)
         if lookup.wants:
-            self._want(peer, lookup.wants, sizes, now)
+            self._want(peer, lookup.wants, sizes)
 
     def receive(
         self, peer: str, body: bytes, sizes: Callable[[list[CID]], Sequence[int | None]], now: float
@@ -130,7 +130,7 @@ class DecisionCore:
                 with_block = want.want_type == BLOCK or size <= self._replaced
                 tasks.setdefault(peer, []).append(QueuedTask(cid, want.priority, size, with_block, False))
         for peer, answers in tasks.items():
-            self._answer(peer, answers, now)
+            self._answer(peer, answers)
 
     def blocks_stored(self, sizes: Mapping[CID, int]) -> None:
         self._known.add(sizes)
@@ -226,7 +226,7 @@ class DecisionCore:
 
     # How a wantlist is taken in
 
-    def _want(self, peer: str, entries: Sequence[Entry], sizes: Sequence[int | None], now: float) -> None:
+    def _want(self, peer: str, entries: Sequence[Entry], sizes: Sequence[int | None]) -> None:
         """Record wants and queue the answers that can be given now."""
         options = self.options
         allowed = options.peer_block_request_filter
@@ -253,7 +253,7 @@ class DecisionCore:
                 tasks.append(QueuedTask(cid, priority, None, want_type == BLOCK, True))
         refused, evicted = self._ledger.add(peer, wants, self._share())
         if refused or evicted:
-            gone = self._give_up(peer, refused, evicted, now)
+            gone = self._give_up(peer, refused, evicted)
             tasks = [task for task in tasks if task.cid not in gone]
             if tells:
                 refusals += [
@@ -262,28 +262,26 @@ class DecisionCore:
                     if want.send_dont_have
                 ]
         if refusals:
-            self._queue.push(peer, refusals, 2 * self._share(), now)
+            self._queue.push(peer, refusals, 2 * self._share())
         if tasks:
-            self._answer(peer, tasks, now)
+            self._answer(peer, tasks)
 
-    def _give_up(
-        self, peer: str, refused: Sequence[Want], evicted: Sequence[Want], now: float
-    ) -> dict[CID, Want]:
+    def _give_up(self, peer: str, refused: Sequence[Want], evicted: Sequence[Want]) -> dict[CID, Want]:
         """Forget the answers to wants that had to go; returns those of whom the peer does not know it."""
         self._wants_refused += len(refused) + len(evicted)
         gone = {want.cid: want for want in refused}
         # One that is missing was told so already, or is about to be.
         gone.update((want.cid, want) for want in evicted if want.available)
-        self._queue.remove(peer, gone, now)
+        self._queue.remove(peer, gone)
         return gone
 
-    def _answer(self, peer: str, tasks: Iterable[QueuedTask], now: float) -> None:
+    def _answer(self, peer: str, tasks: Iterable[QueuedTask]) -> None:
         """Queue answers to recorded wants; each has room, beside refusals of wants that are not recorded."""
-        self._queue.push(peer, tasks, self._ledger.count(peer) + 2 * self._share(), now)
+        self._queue.push(peer, tasks, self._ledger.count(peer) + 2 * self._share())
 
-    def _cancel(self, peer: str, cids: list[CID], now: float) -> None:
+    def _cancel(self, peer: str, cids: list[CID]) -> None:
         self._queue.withdraw(peer, cids)
-        self._queue.remove(peer, self._ledger.cancel(peer, cids), now)
+        self._queue.remove(peer, self._ledger.cancel(peer, cids))
 
     def _served(self, cid: CID) -> bool:
         """Identity CIDs hold their own data, and overlong ones are nonsense: both are ignored quietly."""

@@ -112,14 +112,14 @@ class Lanes(Generic[L]):
         self.active_work += batch.work
         self._under_way[peer] = self._under_way.get(peer, 0) + 1
         self._scheduler.served(peer, now)
-        self.update(lane, now)
+        self.update(lane)
         return batch
 
     def is_current(self, batch: Batch) -> bool:
         """Whether the batch is under way and its peer has not gone since."""
         return not batch.ended and self._lanes.get(batch.peer) is batch.lane
 
-    def finish(self, batch: Batch, now: float) -> L | None:
+    def finish(self, batch: Batch) -> L | None:
         """Take the batch off the books; returns its lane, which the caller updates, unless that was dropped.
 
         A batch that has ended already changes nothing.
@@ -140,7 +140,7 @@ class Lanes(Generic[L]):
             return current
         if current is not None:
             # The peer came back while this batch was under way, and has waited for its end.
-            self.update(current, now)
+            self.update(current)
         return None
 
     def postpone(self, batch: Batch, tasks: list[QueuedTask]) -> None:
@@ -155,9 +155,9 @@ class Lanes(Generic[L]):
         queue.done(tasks)
         queue.put_back(owed)
         # The lane of a current batch is one of ours.
-        self.update(self._lanes[queue.peer], batch.taken_at)
+        self.update(self._lanes[queue.peer])
 
-    def update(self, lane: L, now: float) -> None:
+    def update(self, lane: L) -> None:
         """Tell the scheduler how the peer stands."""
         queue = lane.queue
         peer = queue.peer
@@ -173,4 +173,4 @@ class Lanes(Generic[L]):
         head = None
         if self._by_task_order and (first := queue.head()) is not None:
             head = first.order
-        self._scheduler.update(peer, pending=pending, active=active, ready=ready, now=now, head=head)
+        self._scheduler.update(peer, pending=pending, active=active, ready=ready, head=head)

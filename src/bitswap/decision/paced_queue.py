@@ -45,23 +45,24 @@ class PacedQueue:
         self._lanes: Lanes[_PacedLane] = Lanes(kind(salt, options.starvation_timeout), batches_per_peer)
         self._retries: list[tuple[float, str]] = []
 
-    def push(self, peer: str, tasks: Iterable[QueuedTask], limit: int, now: float) -> int:
-        """Queue or merge answers; returns how many DONT_HAVEs were dropped because `limit` are queued already.
+    def push(self, peer: str, tasks: Iterable[QueuedTask], limit: int) -> int:
+        """Queue or merge answers; returns how many DONT_HAVEs were dropped as `limit` answers are queued.
 
-        Answers that we have the block for are as many as there are wants, and are never dropped."""
+        Answers that we have the block for are as many as there are wants, and are never dropped.
+        """
         lane = self._lanes.get(peer)
         if lane is None:
             lane = self._lanes.add(_PacedLane(PeerQueue(peer, self._options.task_order), self._new_pace()))
         dropped = lane.queue.push(tasks, limit, spare_blocks=True)
-        self._lanes.update(lane, now)
+        self._lanes.update(lane)
         return dropped
 
-    def remove(self, peer: str, cids: Iterable[CID], now: float) -> None:
+    def remove(self, peer: str, cids: Iterable[CID]) -> None:
         """Forget queued answers about `cids`; those under way go out, but are not put back if that fails."""
         lane = self._lanes.get(peer)
         if lane is not None:
             lane.queue.remove(cids)
-            self._lanes.update(lane, now)
+            self._lanes.update(lane)
 
     def withdraw(self, peer: str, cids: Iterable[CID]) -> None:
         """What is under way to `peer` about `cids` is not put back if it fails."""
@@ -70,12 +71,12 @@ class PacedQueue:
             for cid in cids:
                 lane.queue.withdraw(cid)
 
-    def clear(self, peer: str, now: float) -> None:
+    def clear(self, peer: str) -> None:
         """Forget all queued answers of `peer`; those under way are not put back."""
         lane = self._lanes.get(peer)
         if lane is not None:
             lane.queue.clear()
-            self._lanes.update(lane, now)
+            self._lanes.update(lane)
 
     def forget(self, peer: str) -> None:
         """The peer is gone, and so is all it was owed."""
@@ -84,7 +85,7 @@ class PacedQueue:
     def pop(self, now: float) -> Batch | None:
         """The next answers, of the peer whose turn it is; None while nobody can be given anything."""
         while self._retries and self._retries[0][0] <= now:
-            self._retry(heapq.heappop(self._retries), now)
+            self._retry(heapq.heappop(self._retries))
         if self._lanes.active_work >= self._options.max_total_outstanding_bytes:
             return None
         lane = self._lanes.select(now)
@@ -105,19 +106,19 @@ class PacedQueue:
 
     def done(self, batch: Batch, now: float) -> None:
         """The batch was sent, or there was nothing in it to send. A second call does nothing."""
-        lane = self._lanes.finish(batch, now)
+        lane = self._lanes.finish(batch)
         if lane is None:
             return
         lane.pace.sent(now - batch.taken_at, full=batch.more)
         lane.failures = 0
-        self._lanes.update(lane, now)
+        self._lanes.update(lane)
 
     def failed(self, batch: Batch, owed: Iterable[QueuedTask], now: float) -> bool:
         """The batch was not sent: the peer waits, and `owed`, a part of it, is queued again in its old place.
 
         False, and nothing is queued, if the batch had ended already or its peer has gone.
         """
-        lane = self._lanes.finish(batch, now)
+        lane = self._lanes.finish(batch)
         if lane is None:
             return False
         lane.pace.failed()
@@ -126,9 +127,9 @@ class PacedQueue:
         lane.retry_at = now + min(delay, self._options.max_retry_delay)
         heapq.heappush(self._retries, (lane.retry_at, batch.peer))
         # Between the two the peer may be at rest, and is then served first when its wait is over.
-        self._lanes.update(lane, now)
+        self._lanes.update(lane)
         lane.queue.put_back(owed)
-        self._lanes.update(lane, now)
+        self._lanes.update(lane)
         return True
 
     def postpone(self, batch: Batch, tasks: list[QueuedTask]) -> None:
@@ -143,11 +144,11 @@ class PacedQueue:
     def queues(self) -> Iterable[PeerQueue]:
         return (lane.queue for lane in self._lanes)
 
-    def _retry(self, entry: tuple[float, str], now: float) -> None:
+    def _retry(self, entry: tuple[float, str]) -> None:
         lane = self._lanes.get(entry[1])
         if lane is not None and lane.retry_at == entry[0]:
             lane.retry_at = None
-            self._lanes.update(lane, now)
+            self._lanes.update(lane)
 
     def _new_pace(self) -> Pace:
         options = self._options

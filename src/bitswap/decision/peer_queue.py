@@ -53,12 +53,11 @@ class PeerQueue:
         self._cancelled: set[CID] = set()
         self._repeated: set[CID] = set()
 
-    def push(
-        self, tasks: Iterable[QueuedTask], limit: int = UNLIMITED, *, spare_blocks: bool = False
-    ) -> int:
+    def push(self, tasks: Iterable[QueuedTask], limit: int = UNLIMITED, *, spare_blocks: bool = False) -> int:
         """Queue or merge; returns how many were dropped because `limit` CIDs are queued already.
 
-        With `spare_blocks` only DONT_HAVEs are dropped. What says nothing new beside an answer under way is not queued (boxo `HasNewInfo`).
+        With `spare_blocks` only DONT_HAVEs are dropped. What says nothing new beside an answer under way is
+        not queued (boxo `HasNewInfo`).
         """
         pending, active, merger = self.pending, self.active, self._merger
         fresh: dict[CID, QueuedTask] = {}

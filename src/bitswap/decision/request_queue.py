@@ -75,7 +75,7 @@ class RequestQueue:
             return dropped
         if added:
             self._lanes.add(lane)
-        self._lanes.update(lane, now)
+        self._lanes.update(lane)
         if added and self._peer_added is not None:
             self._peer_added(peer)
         return dropped
@@ -85,17 +85,17 @@ class RequestQueue:
         return self._lanes.take(lane, target, now) if lane is not None and target > 0 else None
 
     def done(self, batch: Batch, now: float) -> None:
-        lane = self._lanes.finish(batch, now)
+        lane = self._lanes.finish(batch)
         if lane is not None:
-            self._changed(lane, now)
+            self._changed(lane)
 
     def failed(self, batch: Batch, now: float) -> None:
         queue = batch.lane.queue
         owed = [task for task in batch.taken if not queue.is_withdrawn(task.cid)]
-        lane = self._lanes.finish(batch, now)
+        lane = self._lanes.finish(batch)
         if lane is not None:
             queue.put_back(owed)
-            self._changed(lane, now)
+            self._changed(lane)
 
     def remove(self, peer: str, cids: Sequence[CID], now: float) -> int:
         lane = self._lanes.get(peer)
@@ -104,7 +104,7 @@ class RequestQueue:
         removed = lane.queue.remove(cids)
         if self._freezing:
             lane.frozen += removed
-        self._changed(lane, now)
+        self._changed(lane)
         return removed
 
     def clear(self, peer: str) -> None:
@@ -114,13 +114,13 @@ class RequestQueue:
         for lane in self._lanes:
             if lane.frozen:
                 lane.frozen //= 2
-                self._lanes.update(lane, now)
+                self._lanes.update(lane)
 
     def thaw(self, now: float) -> None:
         for lane in self._lanes:
             if lane.frozen:
                 lane.frozen = 0
-                self._lanes.update(lane, now)
+                self._lanes.update(lane)
 
     def topics(self, peer: str) -> tuple[list[CID], list[CID]]:
         lane = self._lanes.get(peer)
@@ -137,10 +137,10 @@ class RequestQueue:
             active=sum(len(queue.active) for queue in queues),
         )
 
-    def _changed(self, lane: _Lane, now: float) -> None:
+    def _changed(self, lane: _Lane) -> None:
         """Answers have left the queue; a peer without any is removed."""
         peer = lane.queue.peer
         if not lane.idle:
-            self._lanes.update(lane, now)
+            self._lanes.update(lane)
         elif self._lanes.drop(peer) and self._peer_removed is not None:
             self._peer_removed(peer)

@@ -57,9 +57,7 @@ class FairScheduler:
         """How many peers can be given something now."""
         return len(self._ready)
 
-    def update(
-        self, peer: str, *, pending: int, active: int, ready: bool, now: float, head: Any = None
-    ) -> None:
+    def update(self, peer: str, *, pending: int, active: int, ready: bool, head: Any = None) -> None:
         """Say how many answers `peer` has queued and under way, and whether it can be given more."""
         turn = self._turns.get(peer)
         if turn is None:
@@ -68,7 +66,7 @@ class FairScheduler:
         turn.pending = pending
         turn.active = active
         turn.head = head
-        self._place(turn, self._rank(turn, now) if ready and pending else None)
+        self._place(turn, self._rank(turn) if ready and pending else None)
 
     def select(self, now: float) -> str | None:
         """The peer to serve now; it stays ready until told otherwise."""
@@ -110,9 +108,8 @@ class FairScheduler:
     def _is_starved(self, turn: Turn, now: float) -> bool:
         return turn.served_at + self._timeout < now
 
-    def _rank(self, turn: Turn, now: float) -> tuple[Any, ...]:
+    def _rank(self, turn: Turn) -> tuple[Any, ...]:
         """The smallest is served first."""
-        # Not by the time of the call: a message that is filled late tells of the time at which it was taken.
         starved = turn.peer not in self._recent
         queued = min(turn.pending, PENDING_CAP)
         return (not starved, turn.active, -queued, turn.service, turn.tie, turn.peer)
@@ -135,11 +132,11 @@ class FairScheduler:
                 break
             recent.popitem(last=False)
             if turn.rank is not None:
-                self._place(turn, self._rank(turn, now))
+                self._place(turn, self._rank(turn))
 
 
 class TaskOrderScheduler(FairScheduler):
     """Peers by the order key of their first answer (boxo with a task comparator); no fairness."""
 
-    def _rank(self, turn: Turn, now: float) -> tuple[Any, ...]:
+    def _rank(self, turn: Turn) -> tuple[Any, ...]:
         return (turn.head, turn.tie, turn.peer)
