@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bitswap import Bitswap, Options
+from bitswap import Bitswap
 from bitswap.blockstore import Blockstore, MemoryBlockstore
 from bitswap.network.libp2p import Libp2pNetwork
 from tests.interop.process import JsonProcess, ProcessFailed
@@ -53,11 +53,8 @@ def serve_made(folder: Path, **flags: object) -> JsonProcess:
 
 
 @contextmanager
-def node(
-    security: str, store: Blockstore | None = None, *, options: Options | None = None
-) -> Iterator[Bitswap]:
+def node(security: str, store: Blockstore | None = None) -> Iterator[Bitswap]:
     """A listening node in this process that offers one secure channel."""
     network = Libp2pNetwork([LISTEN], security=[security])
-    kept = store if store is not None else MemoryBlockstore()
-    with Bitswap(network, kept, options) as running:
+    with Bitswap(network, store if store is not None else MemoryBlockstore()) as running:
         yield running

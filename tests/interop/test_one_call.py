@@ -9,34 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from bitswap import Block, Options
+from bitswap import Block
 from bitswap.blockstore import MemoryBlockstore
-from bitswap.options import ServerOptions
 from tests.interop import ours
 from tests.interop.gopeer import GoPeer
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(180)]
 
-KEPT = Options(server=ServerOptions(max_wantlist_entries=1 << 17))
 
-
-@pytest.mark.parametrize(
-    ("count", "options", "seconds"),
-    [
-        # One wait would be too long for this, and the many that a server with less room causes for that.
-        pytest.param(10_000, Options(), 15, id="10,000"),
-        pytest.param(50_000, KEPT, 60, id="50,000"),
-    ],
-)
+# One wait would be too long for the first, and the many that a server with less room causes for the second.
+@pytest.mark.parametrize(("count", "seconds"), [(10_000, 15), (50_000, 60)])
 def test_all_of_it_comes_without_a_wait(
-    go_peer: GoPeer, security: str, count: int, options: Options, seconds: int, tmp_path: Path, run: int
+    go_peer: GoPeer, security: str, count: int, seconds: int, tmp_path: Path, run: int
 ) -> None:
     blocks = [Block.of(number.to_bytes(4, "big") * 256) for number in range(count)]
     store = MemoryBlockstore()
     store.put_many(blocks)
     wanted = tmp_path / "wanted"
     wanted.write_text("".join(f"{block.cid}\n" for block in blocks))
-    with ours.node(security, store, options=options) as node:
+    with ours.node(security, store) as node:
         report = go_peer.fetch(
             node.network.addrs[0], security=security, cids=wanted, discard=True, timeout=seconds
         )

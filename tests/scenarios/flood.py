@@ -61,7 +61,7 @@ class Flood:
         """Wants kept at most: the budget of all, and each peer's smaller share once it is used up."""
         options = self.options
         share = min(options.min_wantlist_entries, options.max_wantlist_entries)
-        return options.max_total_wantlist_entries + options.max_wantlist_entries + self.peers * share
+        return options.max_total_wantlist_entries + self.peers * share
 
 
 def name(peer: int) -> str:
