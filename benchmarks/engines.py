@@ -19,8 +19,9 @@ class Serving(NamedTuple):
     parts: Implementation
 
     def engine(self, options: ServerOptions) -> Engine:
-        # The pure one uses the messages of the process, which are compiled ones unless BITSWAP_PURE=1.
-        self.parts.DecisionCore.message_type = self.codec.Message
+        if self.name == "py":
+            # It uses the messages of the process otherwise, compiled ones unless BITSWAP_PURE=1.
+            self.parts.DecisionCore.message_type = self.codec.Message
         return Engine("us", options, 1, implementation=self.name)
 
 

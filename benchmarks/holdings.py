@@ -127,7 +127,7 @@ def _amount(means: str, held: Any) -> int | None:
         return tracemalloc.get_traced_memory()[0]
     if isinstance(held, Wantlist):
         return sys.getsizeof(held) if IMPLEMENTATION == "compiled" else None
-    own = getattr(held, "memory", None)
+    own = getattr(getattr(held, "_core", held), "memory", None)
     return int(own()) if own is not None else None
 
 
