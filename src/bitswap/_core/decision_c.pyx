@@ -19,13 +19,12 @@ from bitswap._core.cidstore cimport (
     cid_at, cid_key, cid_length, cids_find, cids_intern, cids_reserve, cids_reserve_long,
 )
 from bitswap._core.cidtable cimport hash_cid
+from bitswap._core.crowd cimport Crowd
 from bitswap._core.envelope_c cimport MESSAGE_OVERHEAD, Envelope
 from bitswap._core.flights cimport (
     answer_wants, board, depart, is_current, land_badly, land_well, pace_failed, settle_outcomes,
 )
-from bitswap._core.intake cimport (
-    ROW_DENIED, ROW_PRESENT, ROW_SIZE, ROW_WANT, Crowd, Rules, Wantlist, reserve_intake, share, take_in,
-)
+from bitswap._core.intake cimport reserve_intake, take_in
 from bitswap._core.knownblocks cimport forget_block, remember_block
 from bitswap._core.lanes cimport trim_queues, update_peer
 from bitswap._core.lanes_c cimport Lanes
@@ -37,6 +36,8 @@ from bitswap._core.records cimport (
     BLOCK_OVERHEAD, MOST_UNDER_WAY, TASK_BLOCK, TASK_HAVE, WANTED, WANTS_BLOCK, Peer, Want, cid_of, first_want, node_at,
     peer_at, want_at,
 )
+from bitswap._core.rows cimport ROW_DENIED, ROW_PRESENT, ROW_SIZE, ROW_WANT, Wantlist
+from bitswap._core.rules cimport Rules, limit_of
 from bitswap._core.slab cimport reserve_records
 from bitswap._core.taskheap cimport trim_slots
 from bitswap._core.turns cimport promote
@@ -248,7 +249,7 @@ cdef class DecisionCore(Lanes):
         if want.flags & WANTS_BLOCK or size <= self.rules.replaced:
             task.flags |= TASK_BLOCK
         found_want(&self.q, peer, wanted)
-        push_task(&self.q, peer, want, &task, peer.wanted + 2 * share(&self.rules, self.q.wanted))
+        push_task(&self.q, peer, want, &task, limit_of(&task, 0))
         update_peer(&self.q, number, peer)
 
     def blocks_stored(self, sizes):

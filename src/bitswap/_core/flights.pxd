@@ -9,10 +9,11 @@ from bitswap._core.lanes cimport rest_if_idle, update_peer
 from bitswap._core.ledger cimport answer_want, restore_want
 from bitswap._core.memory cimport regrab
 from bitswap._core.records cimport (
-    LATER, OUTCOMES, OWED, POSTPONED, SAYS_BLOCK, SAYS_HAVE, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, WITHDRAWN,
+    AHEAD, LATER, OUTCOMES, OWED, POSTPONED, SAYS_BLOCK, SAYS_HAVE, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, WITHDRAWN,
     Flight, Item, Peer, Queues, peer_at, want_at,
 )
 from bitswap._core.turns cimport note_service
+from bitswap._core.wantlists cimport expect_wants
 
 cdef extern from *:
     """
@@ -139,6 +140,8 @@ cdef inline void land_well(Queues* q, Flight* flight, double now) noexcept nogil
         return
     for i in range(flight.count):
         item = &flight.items[i]
+        if i + 3 * AHEAD < flight.count:
+            expect_wants(q, item[3 * AHEAD].want, item[2 * AHEAD].want, item[AHEAD].want)
         if not item.flags & LATER:
             end_task(q, peer, item)
             unlink_idle(q, peer, item.want)

@@ -9,12 +9,12 @@ from bitswap._core.cidstore cimport cids_free, cids_init
 from bitswap._core.cidtable cimport Secret
 from bitswap._core.evictions cimport drop_order
 from bitswap._core.records cimport (
-    PEER_BITS, WANT_BITS, Flight, Node, Peer, Queues, Want, peer_at,
+    AHEAD, PEER_BITS, WANT_BITS, Flight, Node, Peer, Queues, Want, peer_at,
 )
 from bitswap._core.slab cimport clear_slab, free_record, init_slab, reserve_records, take_record, trim_slab
 from bitswap._core.taskheap cimport free_slots
 from bitswap._core.turns cimport enter_turn, free_turns, init_turns, leave_line, leave_turn, reserve_turns, rest
-from bitswap._core.wantlists cimport free_popular, unlink_want
+from bitswap._core.wantlists cimport expect_wants, free_popular, unlink_want
 
 
 cdef inline int init_queues(Queues* q, const Secret* secret) noexcept nogil:
@@ -98,6 +98,10 @@ cdef inline void forget_wants(Queues* q, uint32_t number, Peer* peer) noexcept n
     i = peer.count
     while i:
         i -= 1
+        if i >= 3 * AHEAD:
+            expect_wants(
+                q, peer.slots[i - 3 * AHEAD].want, peer.slots[i - 2 * AHEAD].want, peer.slots[i - AHEAD].want
+            )
         unlink_want(q, peer.slots[i].want)
 
 

@@ -3,8 +3,8 @@
 
 from libc.stdint cimport uint32_t
 
-from bitswap._core.intake cimport Note, Wantlist
 from bitswap._core.records cimport Queues
+from bitswap._core.rows cimport Note, Wantlist
 from bitswap._core.wire_c cimport Message
 
 

@@ -7,13 +7,13 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from bitswap._core.cidarena cimport LONG_KEY, NIL, Cid
 from bitswap._core.cidstore cimport cid_at, cids_find, cids_prefetch
 from bitswap._core.cidtable cimport CANCEL, Row, compact
-from bitswap._core.intake cimport (
-    ROW_CANCEL, ROW_DENIED, ROW_KNOWN, ROW_PRESENT, ROW_SIZE, ROW_WANT, Note, Wantlist,
-)
 from bitswap._core.memory cimport grab, release
 from bitswap._core.objects_c cimport new_cid
 from bitswap._core.protowire cimport read_strict_varint
 from bitswap._core.records cimport Queues
+from bitswap._core.rows cimport (
+    ROW_CANCEL, ROW_DENIED, ROW_KNOWN, ROW_PRESENT, ROW_SIZE, ROW_WANT, Note, Wantlist,
+)
 from bitswap._core.wire_c cimport Message
 
 from operator import index

@@ -5,6 +5,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from bitswap._core.messagewrite cimport Part, content_end, part_size, write_part
 from bitswap._core.protowire cimport Span, cid_digest, varint_size, write_varint
@@ -18,8 +19,33 @@ from bitswap.block import Block
 from bitswap.cid import CID
 
 cdef extern from "Python.h":
-    PyTypeObject PyBytes_Type
     PyTypeObject PyTuple_Type
+
+cdef extern from *:
+    """
+    #if defined(CYTHON_COMPILING_IN_CPYTHON) && CYTHON_COMPILING_IN_CPYTHON
+    /* As `bytes.__new__` does for a subclass, without the bytes that it copies from. */
+    static PyObject *bitswap_bytes(PyTypeObject *type, const void *data, Py_ssize_t size) {
+        PyBytesObject *made = (PyBytesObject *)type->tp_alloc(type, size);
+        if (made == NULL) return NULL;
+    #ifdef _Py_COMP_DIAG_PUSH
+        _Py_COMP_DIAG_PUSH
+        _Py_COMP_DIAG_IGNORE_DEPR_DECLS
+    #endif
+        made->ob_shash = -1;
+    #ifdef _Py_COMP_DIAG_PUSH
+        _Py_COMP_DIAG_POP
+    #endif
+        memcpy(made->ob_sval, data, (size_t)size); /* the zero behind it is there */
+        return (PyObject *)made;
+    }
+    #else
+    static PyObject *bitswap_bytes(PyTypeObject *type, const void *data, Py_ssize_t size) {
+        return PyObject_CallFunction((PyObject *)type, "y#", (const char *)data, size);
+    }
+    #endif
+    """
+    object make_bytes "bitswap_bytes"(PyTypeObject* type, const void* data, Py_ssize_t size)
 
 cdef object _sha256 = hashlib.sha256
 cdef object _cid_type = CID
@@ -29,12 +55,7 @@ cdef bytes _v0_prefix = b"\x00\x70\x12\x20"
 
 
 cdef object new_cid(const uint8_t* p, size_t length):
-    return bytes_to_cid(PyBytes_FromStringAndSize(<const char*>p, length))
-
-
-cdef inline object bytes_to_cid(bytes data):
-    cdef tuple arguments = (data,)
-    return PyBytes_Type.tp_new(<type>_cid_type, <PyObject*>arguments, NULL)
+    return make_bytes(<PyTypeObject*>_cid_type, p, length)
 
 
 cdef object new_entry(tuple fields):
@@ -49,13 +70,16 @@ cdef object cid_object(object value):
 cdef object read_payload(const Span* prefix, const Span* data, uint32_t position):
     """The block of an element of `payload`, under the CID that its prefix and data give."""
     cdef bytes content = PyBytes_FromStringAndSize(<const char*>data.data, data.length)
-    cdef bytes cid
+    cdef bytes digest
     cdef const uint8_t* p = prefix.data
+    cdef uint8_t cid[36]
     # CIDv1 with a one-byte codec and sha2-256, as nearly all are; `Block.from_prefix` knows the others.
     if prefix.length != 4 or p[0] != 1 or p[1] >= 0x80 or p[2] != 0x12 or p[3] != 0x20:
         return payload_block(PyBytes_FromStringAndSize(<const char*>p, prefix.length), content, position)
-    cid = PyBytes_FromStringAndSize(<const char*>p, 4) + <bytes>_sha256(content).digest()
-    return _block_type(bytes_to_cid(cid), content)
+    digest = _sha256(content).digest()
+    memcpy(cid, p, 4)
+    memcpy(cid + 4, PyBytes_AS_STRING(digest), 32)
+    return _block_type(new_cid(cid, 36), content)
 
 
 cdef class Outgoing:

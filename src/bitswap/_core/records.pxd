@@ -55,6 +55,7 @@ cdef enum:
     WANT_BITS = 11          # records in a segment
     PEER_BITS = 6
     SHORT_LIST = 8          # wants of a CID that are looked through one by one
+    AHEAD = 4               # steps before something is needed in a loop, at which the processor is told of it
     MOST_SEQ = 0x7FFFFFFF   # numbers that fit in the keys of heaps
 
 

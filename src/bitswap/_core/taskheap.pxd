@@ -9,6 +9,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from bitswap._core.memory cimport prefetch, regrab, release
 from bitswap._core.records cimport MOST_SEQ, Peer, Queues, Slot, want_at
 
+cdef extern from *:
+    """
+    #define BITSWAP_GONE UINT64_MAX
+    """
+    const uint64_t GONE "BITSWAP_GONE"  # no key of an answer is that large
+
 
 cdef inline int reserve_slots(Peer* peer, size_t more) noexcept nogil:
     """Room for that many wants more; -1 when memory is short."""
@@ -84,19 +90,23 @@ cdef inline void rise(const Queues* q, Peer* peer, uint32_t place) noexcept nogi
 
 cdef inline void sink(const Queues* q, Peer* peer, uint32_t place) noexcept nogil:
     """Move the slot at `place` away from the top."""
-    cdef Slot slot = peer.slots[place]
-    cdef uint32_t child
-    while True:
-        child = 2 * place + 1
-        if child >= peer.queued:
+    cdef Slot* slots = peer.slots
+    cdef Slot slot = slots[place]
+    cdef size_t last = <size_t>peer.queued - 1
+    cdef size_t child = 2 * <size_t>place + 1
+    while child < last:
+        # The eight below the next but one; addresses behind the end do no harm.
+        prefetch(&slots[4 * child + 3])
+        prefetch(&slots[4 * child + 8])
+        child += slots[child + 1].key < slots[child].key  # no branch, as it would be foretold wrongly half the time
+        if slots[child].key >= slot.key:
             break
-        prefetch(&peer.slots[2 * child + 1])
-        if child + 1 < peer.queued and peer.slots[child + 1].key < peer.slots[child].key:
-            child += 1
-        if peer.slots[child].key >= slot.key:
-            break
-        put_slot(q, peer, place, &peer.slots[child])
-        place = child
+        put_slot(q, peer, place, &slots[child])
+        place = <uint32_t>child
+        child = 2 * child + 1
+    if child == last and slots[child].key < slot.key:
+        put_slot(q, peer, place, &slots[child])
+        place = <uint32_t>child
     put_slot(q, peer, place, &slot)
 
 
@@ -129,6 +139,29 @@ cdef inline void requeue(const Queues* q, Peer* peer, uint32_t place, uint64_t k
     """Give the queued want at `place` a smaller key."""
     peer.slots[place].key = key
     rise(q, peer, place)
+
+
+cdef inline void mark_slot(Peer* peer, uint32_t place) noexcept nogil:
+    """Say that a queued answer goes, with others; until `sweep_slots` the heap is none."""
+    peer.slots[place].key = GONE
+
+
+cdef inline void sweep_slots(const Queues* q, Peer* peer) noexcept nogil:
+    """Take all that were marked out of the heap."""
+    cdef Slot slot
+    cdef uint32_t i
+    cdef uint32_t kept = 0
+    for i in range(peer.queued):
+        if peer.slots[i].key == GONE:
+            continue
+        if i != kept:
+            slot = peer.slots[i]
+            put_slot(q, peer, i, &peer.slots[kept])
+            put_slot(q, peer, kept, &slot)
+        kept += 1
+    peer.queued = kept
+    for i in range(kept // 2, 0, -1):
+        sink(q, peer, i - 1)
 
 
 cdef inline bint heap_holds(const Peer* peer) noexcept nogil:

@@ -1,0 +1,82 @@
+# cython: language_level=3
+"""Wants withdrawn: one by one, many at a time, all at once."""
+
+from libc.stdint cimport uint32_t, uint64_t
+
+from bitswap._core.answers cimport drop_task, unlink_idle, withdraw
+from bitswap._core.cidarena cimport NIL
+from bitswap._core.cidstore cimport cids_prefetch
+from bitswap._core.ledger cimport drop_want
+from bitswap._core.records cimport (
+    AHEAD, LEDGER_FLAGS, TASK_FLAGS, WANTED, Peer, Queues, Want, is_queued, want_at, work_of,
+)
+from bitswap._core.rows cimport ROW_CANCEL, Wantlist, find_row
+from bitswap._core.taskheap cimport mark_slot, sweep_slots
+from bitswap._core.wantlists cimport expect_wants, unlink_want
+
+cdef enum:
+    MANY = 16   # answers that go are many if there are that many, and at least one in eight of all
+
+
+cdef inline void clear_wants(Queues* q, Peer* peer) noexcept nogil:
+    """Forget all wants and queued answers; what is under way is not put back."""
+    cdef uint32_t i = peer.count
+    cdef uint32_t number
+    cdef Want* want
+    q.wanted -= peer.wanted
+    peer.wanted = peer.queued = 0
+    peer.queued_work = 0
+    if peer.order != NULL:
+        peer.order.count = 0
+    while i:
+        i -= 1
+        if i >= 3 * AHEAD:
+            expect_wants(
+                q, peer.slots[i - 3 * AHEAD].want, peer.slots[i - 2 * AHEAD].want, peer.slots[i - AHEAD].want
+            )
+        number = peer.slots[i].want
+        want = want_at(q, number)
+        want.flags &= ~(LEDGER_FLAGS | TASK_FLAGS)
+        if not withdraw(want):
+            unlink_want(q, number)
+
+
+cdef inline void cancel_wants(Queues* q, uint32_t number, Peer* peer, const Wantlist* list) noexcept nogil:
+    """Forget what is cancelled, and the answers to it that are queued; those under way are not put back."""
+    cdef uint32_t cancels = list.count - list.wants
+    cdef bint many = cancels >= MANY and cancels >= peer.queued // 8
+    cdef uint32_t i, found
+    if cancels == 0 or peer.count == 0:
+        return
+    for i in range(list.count):
+        if i + 2 * AHEAD < list.count:
+            cids_prefetch(&q.cids, list.rows[i + 2 * AHEAD].hash)
+        if list.notes[i].what & ROW_CANCEL:
+            found = find_row(q, number, &list.rows[i])
+            list.notes[i].want = found
+            if found != NIL:
+                cancel_want(q, peer, found, many)
+    if not many:
+        return
+    sweep_slots(q, peer)
+    for i in range(list.count):
+        if list.notes[i].what & ROW_CANCEL and list.notes[i].want != NIL:
+            unlink_idle(q, peer, list.notes[i].want)
+
+
+cdef inline void cancel_want(Queues* q, Peer* peer, uint32_t number, bint many) noexcept nogil:
+    """With `many`, `sweep_slots` and then `unlink_idle` are for the caller."""
+    cdef Want* want = want_at(q, number)
+    withdraw(want)
+    if not want.flags & WANTED:
+        return
+    drop_want(q, peer, want)
+    if is_queued(peer, want):
+        if many:
+            peer.queued_work -= work_of(q, want)
+            want.flags &= ~TASK_FLAGS
+            mark_slot(peer, want.pos)
+        else:
+            drop_task(q, peer, want)
+    if not many:
+        unlink_idle(q, peer, number)
