@@ -87,8 +87,8 @@ class Model:
             answers = [answer for answer in answers if answer.cid != want.cid]
             if want.asked:
                 told.append(Answer(want.cid, want.priority, None, want.kind == BLOCK, True))
-        self._push(peer, told, 2 * self.share())
-        self._push(peer, answers, len(peer.wants) + 2 * self.share())
+        self._push(peer, told, len(peer.wants) + self.least())
+        self._push(peer, answers, len(peer.wants) + 2 * self.least())
 
     def _answer(self, cid: CID, priority: int, size: int, kind: int, asked: bool) -> Answer:
         replaced = self.options.want_have_replace_size
@@ -361,6 +361,10 @@ class Model:
     def wantlist(self, name: str) -> list[CID]:
         wants = self.peers[name].wants.values() if name in self.peers else ()
         return [want.cid for want in sorted(wants, key=lambda want: want.age)]
+
+    def least(self) -> int:
+        """Wants that a peer may always have, and denials of others that may wait for it."""
+        return min(self.options.min_wantlist_entries, self.options.max_wantlist_entries)
 
     def share(self) -> int:
         """Wants that one peer may have."""

@@ -76,6 +76,8 @@ class DecisionCore:
         self._longest = options.max_cid_size or 1 << 62
         # A HAVE request for a block of at most this size gets the block, which no size is if the option is 0.
         self._replaced = options.want_have_replace_size or -1
+        # Wants that a peer may always have, and DONT_HAVEs about others that may wait for it.
+        self._least = min(options.min_wantlist_entries, options.max_wantlist_entries)
         self._ledger = PeerLedger()
         self._queue = PacedQueue(options, salt, envelopes_per_peer)
         self._known = KnownBlocks(options.max_known_blocks)
@@ -262,7 +264,7 @@ class DecisionCore:
                     if want.send_dont_have
                 ]
         if refusals:
-            self._queue.push(peer, refusals, 2 * self._share())
+            self._queue.push(peer, refusals, self._ledger.count(peer) + self._least)
         if tasks:
             self._answer(peer, tasks)
 
@@ -277,7 +279,7 @@ class DecisionCore:
 
     def _answer(self, peer: str, tasks: Iterable[QueuedTask]) -> None:
         """Queue answers to recorded wants; each has room, beside refusals of wants that are not recorded."""
-        self._queue.push(peer, tasks, self._ledger.count(peer) + 2 * self._share())
+        self._queue.push(peer, tasks, self._ledger.count(peer) + 2 * self._least)
 
     def _cancel(self, peer: str, cids: list[CID]) -> None:
         self._queue.withdraw(peer, cids)
@@ -308,4 +310,4 @@ class DecisionCore:
         """Wants that one peer may have."""
         options = self.options
         free = options.max_total_wantlist_entries - self._ledger.size
-        return min(max(free // FREE_SHARE, options.min_wantlist_entries), options.max_wantlist_entries)
+        return min(max(free // FREE_SHARE, self._least), options.max_wantlist_entries)

@@ -72,8 +72,9 @@ class DecisionCore(Protocol):
     """Wants in, envelopes out; a machine: no thread, lock, clock or I/O.
 
     Peers exist from their first message until `peer_disconnected`. Within a peer answers leave by priority,
-    then by age. An envelope that was taken before its peer disconnected is stale: `fill` gives None, nothing is
-    put back, but until it ends it counts against `envelopes_per_peer` of a peer that comes back by that name.
+    then by age. An envelope that was taken before its peer disconnected is stale: `fill` gives None, nothing
+    is put back, but until it ends it counts against `envelopes_per_peer` of a peer that comes back by that
+    name.
     """
 
     def __init__(self, options: ServerOptions, salt: int = 0, envelopes_per_peer: int = 1) -> None:
