@@ -58,10 +58,13 @@ class Flood:
 
     @property
     def most_wants(self) -> int:
-        """Wants kept at most: the budget of all, and each peer's smaller share once it is used up."""
-        options = self.options
-        share = min(options.min_wantlist_entries, options.max_wantlist_entries)
-        return options.max_total_wantlist_entries + self.peers * share
+        """Wants kept at most: the room of all, and each peer's smaller share once it is used up."""
+        return self.options.max_total_wantlist_entries + self.peers * self.options.min_wantlist_entries
+
+    @property
+    def most_answers(self) -> int:
+        """Answers queued at most: to each want, to as many that are refused, and some more for each peer."""
+        return 2 * self.most_wants + self.peers * self.options.min_wantlist_entries
 
 
 def name(peer: int) -> str:

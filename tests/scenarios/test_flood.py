@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bitswap.cid import CID
 from bitswap.decision.implementations import implementations
 from bitswap.message import Message
 from bitswap.options import MIB, ServerOptions
@@ -33,17 +36,24 @@ def poured(implementation: str) -> Outcome:
     return pour(SMALL, implementation)
 
 
-def most_answers(flood: Flood, wants: int) -> int:
-    """Each want may have one, and what a peer was refused has room of its own."""
-    return wants + 2 * flood.peers * flood.options.max_wantlist_entries
+def denies_all(peer: str, wanted: CID) -> bool:
+    return False
 
 
 def test_what_is_kept_stays_below_the_budget(poured: Outcome) -> None:
     stat = poured.engine.stat
     assert poured.messages == SMALL.peers * SMALL.wants // SMALL.per_message
     assert stat.wants <= SMALL.most_wants
-    assert poured.most_pending <= most_answers(SMALL, SMALL.most_wants)
+    assert poured.most_pending <= SMALL.most_answers
     assert stat.wants_refused == SMALL.peers * SMALL.wants - stat.wants
+
+
+def test_refusals_have_little_room(implementation: str) -> None:
+    """A peer that may have nothing is told so about as many blocks as boxo would queue; nothing is kept."""
+    flood = replace(SMALL, options=replace(SMALL.options, peer_block_request_filter=denies_all))
+    stat = pour(flood, implementation).engine.stat
+    assert stat.wants == 0
+    assert stat.pending_tasks == flood.peers * flood.options.min_wantlist_entries
 
 
 def test_each_peer_keeps_at_least_its_share_and_the_highest_of_its_priorities(poured: Outcome) -> None:
