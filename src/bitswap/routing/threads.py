@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 class Threads:
     """At most `most` daemon threads "`name`-0", "`name`-1"…, one more whenever a job finds none idle.
 
-    Jobs must not raise. What waits for a thread is bounded by whoever submits. Safe from any thread.
+    What waits for a thread is bounded by whoever submits. Safe from any thread.
     """
 
     def __init__(self, name: str, most: int) -> None:
@@ -68,7 +68,10 @@ class Threads:
                 if self._closed:
                     return
                 job = self._jobs.popleft()
-            job()
+            try:
+                job()
+            except Exception:
+                _log.exception("a job failed")
 
 
 class Reading(Generic[_T]):

@@ -13,6 +13,7 @@ from bitswap.errors import BitswapError, Closed, RemoteError, Timeout, UsageErro
 from bitswap.message import PROTOCOLS, Message, supports_have
 from bitswap.metrics.interface import Metrics, NetworkGauges, NetworkMetrics, Stop
 from bitswap.network.interface import WANTS, Peer, Receiver, SendDone
+from bitswap.network.libp2p.addresses import dialable
 from bitswap.network.libp2p.connection import security_ids
 from bitswap.network.libp2p.descriptors import raise_descriptor_limit
 from bitswap.network.libp2p.dialer import Dialer
@@ -183,6 +184,10 @@ class Libp2pNetwork:
         return self._reactor
 
     # Connections.
+
+    def dialable(self, peer: Peer, addresses: Sequence[str]) -> list[str]:
+        """Those addresses of `peer` that can be dialled, the most promising first, each naming the peer."""
+        return dialable(peer, addresses)
 
     def connect(self, address: str, timeout: float | None = None) -> Peer:
         peer, addresses = self._target(address)
