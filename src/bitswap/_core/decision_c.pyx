@@ -5,18 +5,18 @@ Each call first does what may run other code or fail (looking at Python objects,
 it changes the records, which can do neither.
 """
 
-from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
+from cpython.long cimport PyLong_Check
 from cpython.object cimport PyObject
 from libc.math cimport ldexp
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport qsort
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from bitswap._core cimport memory
 from bitswap._core.answers cimport Task, push_task
 from bitswap._core.cidarena cimport LONG_KEY, NIL, Cid
 from bitswap._core.cidstore cimport (
-    cid_at, cid_key, cid_length, cids_find, cids_intern, cids_reserve, cids_reserve_long,
+    cid_at, cids_find, cids_intern, cids_prefetch, cids_reserve, cids_reserve_long,
 )
 from bitswap._core.cidtable cimport hash_cid
 from bitswap._core.crowd cimport Crowd
@@ -30,7 +30,7 @@ from bitswap._core.lanes cimport trim_queues, update_peer
 from bitswap._core.lanes_c cimport Lanes
 from bitswap._core.ledger cimport found_want, keep_ages_small
 from bitswap._core.lookup_c cimport Lookup, block_bytes, own_message
-from bitswap._core.memory cimport grab, release
+from bitswap._core.memory cimport prefetch, release
 from bitswap._core.objects_c cimport new_cid, start_of
 from bitswap._core.records cimport (
     BLOCK_OVERHEAD, MOST_UNDER_WAY, TASK_BLOCK, TASK_HAVE, WANTED, WANTS_BLOCK, Peer, Want, cid_of, first_want, node_at,
@@ -44,6 +44,7 @@ from bitswap._core.turns cimport promote
 from bitswap._core.wire_c cimport Message, secret
 
 from heapq import heappop, heappush
+from operator import index
 
 from bitswap._core.requestqueue_c import RequestQueue
 from bitswap.decision.interface import CoreCounts
@@ -61,15 +62,33 @@ def fail_after(count):
     memory.grabs_left = -1 if count is None else count
 
 
-cdef int compare_numbers(const void* a, const void* b) noexcept nogil:
-    cdef uint64_t x = (<const uint64_t*>a)[0]
-    cdef uint64_t y = (<const uint64_t*>b)[0]
-    return (x > y) - (x < y)
-
-
 cdef object at_most(object value, object most):
     """Numbers that are larger than C can hold are as good as endless."""
     return min(value, most)
+
+
+# A block that has come.
+cdef struct Arrival:
+    const uint8_t* key
+    uint32_t length
+    uint32_t hash
+    uint32_t size
+    uint32_t want   # the first for it
+
+
+cdef dict plain_sizes(object sizes):
+    """Sizes by CID, checked, so that what follows cannot fail half-way; to be used before other code can run."""
+    cdef dict plain = sizes if type(sizes) is dict else dict(sizes)
+    cdef PyObject* key = NULL
+    cdef PyObject* value = NULL
+    cdef Py_ssize_t place = 0
+    while PyDict_Next(plain, &place, &key, &value):
+        if not isinstance(<object>key, bytes):
+            raise TypeError(f"a CID is needed, not {type(<object>key).__name__}")
+        if not PyLong_Check(<object>value):
+            return plain_sizes({cid: index(size) for cid, size in plain.items()})
+        block_bytes(<object>value)
+    return plain
 
 
 cdef inline bint fits(int64_t size, int64_t length) noexcept:
@@ -201,35 +220,47 @@ cdef class DecisionCore(Lanes):
     # Blocks
 
     def notify_new_blocks(self, sizes, double now):
+        cdef Arrival arrivals[16]
         cdef PyObject* key = NULL
         cdef PyObject* value = NULL
         cdef Py_ssize_t place = 0
-        sizes = self.plain_sizes(sizes)
-        while PyDict_Next(sizes, &place, &key, &value):
-            self.notify(<object>key, block_bytes(<object>value))
+        cdef int count = 0
+        cdef dict plain = plain_sizes(sizes)
+        while PyDict_Next(plain, &place, &key, &value):
+            arrivals[count].key = start_of(<object>key)
+            arrivals[count].length = PyBytes_GET_SIZE(<object>key)
+            arrivals[count].size = block_bytes(<object>value)
+            if not fits(arrivals[count].size, arrivals[count].length):
+                self.count_large(1, <object>key)
+                continue
+            count += 1
+            if count == 16:
+                self.notify(arrivals, count)
+                count = 0
+        self.notify(arrivals, count)
 
-    cdef dict plain_sizes(self, object sizes):
-        """A copy that nobody else changes, checked, so that what follows cannot fail half-way."""
-        cdef dict plain = dict(sizes)
-        for cid, size in plain.items():
-            if not isinstance(cid, bytes):
-                raise TypeError(f"a CID is needed, not {type(cid).__name__}")
-            block_bytes(size)
-        return plain
+    cdef void notify(self, Arrival* arrivals, int count) noexcept:
+        """Answer those who wait for some blocks; what each needs from memory is fetched while others are dealt with."""
+        cdef uint32_t cid
+        cdef int i
+        for i in range(count):
+            arrivals[i].hash = hash_cid(arrivals[i].key, arrivals[i].length, &secret)
+            cids_prefetch(&self.q.cids, arrivals[i].hash)
+        for i in range(count):
+            cid = cids_find(&self.q.cids, arrivals[i].key, arrivals[i].length, arrivals[i].hash)
+            arrivals[i].want = NIL if cid == NIL else first_want(&self.q, cid_at(&self.q.cids, cid))
+            if arrivals[i].want != NIL:
+                prefetch(want_at(&self.q, arrivals[i].want))
+        for i in range(count):
+            self.answer_all(arrivals[i].want, arrivals[i].size)
 
-    cdef void notify(self, object key, uint32_t size):
-        cdef uint32_t length = PyBytes_GET_SIZE(key)
-        cdef uint32_t cid, number
+    cdef void answer_all(self, uint32_t number, uint32_t size) noexcept:
+        """Answer the wants from one on in the list of a CID."""
         cdef Want* want
-        if not fits(size, length):
-            self.count_large(1, key)
-            return
-        cid = cids_find(&self.q.cids, start_of(key), length, hash_cid(start_of(key), length, &secret))
-        if cid == NIL:
-            return
-        number = first_want(&self.q, cid_at(&self.q.cids, cid))
         while number != NIL:
             want = want_at(&self.q, number)
+            if want.next != NIL:
+                prefetch(want_at(&self.q, want.next))
             if want.flags & WANTED:
                 self.answer(want.peer, number, size)
             number = want.next
@@ -256,10 +287,8 @@ cdef class DecisionCore(Lanes):
         cdef PyObject* key = NULL
         cdef PyObject* value = NULL
         cdef Py_ssize_t place = 0
-        if self.most_known == 0:
-            return
-        sizes = self.plain_sizes(sizes)
-        while PyDict_Next(sizes, &place, &key, &value):
+        cdef dict plain = plain_sizes(sizes) if self.most_known else {}
+        while PyDict_Next(plain, &place, &key, &value):
             self.remember(<object>key, block_bytes(<object>value))
 
     cdef int remember(self, object key, uint32_t size) except -1:
@@ -303,10 +332,10 @@ cdef class DecisionCore(Lanes):
         while self.retries and self.retries[0][0] <= now:
             self.retry(heappop(self.retries))
         promote(&self.q, now)
-        if not self.ready:
+        if not self.is_ready():
             return None
         envelope = Envelope.__new__(Envelope)
-        if not self.ready:
+        if not self.is_ready():  # making that may have run other code
             return None
         number = self.q.turns.heap[0].peer
         peer = peer_at(&self.q, number)
@@ -331,9 +360,12 @@ cdef class DecisionCore(Lanes):
                 update_peer(&self.q, number, peer)
         return 0
 
+    cdef bint is_ready(self) noexcept:
+        return self.q.turns.count > 0 and self.q.active_work < self.most_active
+
     @property
     def ready(self):
-        return self.q.turns.count > 0 and self.q.active_work < self.most_active
+        return bool(self.is_ready())
 
     def next_deadline(self):
         return self.retries[0][0] if self.retries else None
@@ -358,7 +390,7 @@ cdef class DecisionCore(Lanes):
         if self.q.known.nodes.used and envelope.asked:
             self.forget_vanished(envelope, held)
         settle_outcomes(&self.q, &envelope.flight)
-        if message.empty():
+        if message.told.live == 0 and envelope.block_count == 0:
             self.end_well(envelope, envelope.flight.taken_at)
             return None
         answer_wants(&self.q, &envelope.flight)
@@ -424,34 +456,7 @@ cdef class DecisionCore(Lanes):
     # Questions
 
     def wantlist_for_peer(self, peer):
-        return [new_cid(start_of(key), len(key)) for key in self.keys_of(peer)]
-
-    cdef list keys_of(self, object peer):
-        """The CIDs that a peer wants, as bytes, oldest first. Making bytes runs no other code."""
-        cdef list keys = []
-        cdef uint32_t number = self.find(peer)
-        cdef uint32_t i, count = 0
-        cdef uint64_t* ages
-        cdef const Want* want
-        cdef const Cid* cid
-        if number == NIL or peer_at(&self.q, number).wanted == 0:
-            return keys
-        ages = <uint64_t*>grab(peer_at(&self.q, number).wanted * sizeof(uint64_t))
-        if ages == NULL:
-            raise MemoryError
-        for i in range(peer_at(&self.q, number).count):
-            want = want_at(&self.q, peer_at(&self.q, number).slots[i].want)
-            if want.flags & WANTED:
-                ages[count] = <uint64_t>want.seq << 32 | want.cid
-                count += 1
-        qsort(ages, count, sizeof(uint64_t), compare_numbers)
-        try:
-            for i in range(count):
-                cid = cid_at(&self.q.cids, <uint32_t>ages[i])
-                keys.append(PyBytes_FromStringAndSize(<const char*>cid_key(cid), cid_length(cid)))
-        finally:
-            release(ages)
-        return keys
+        return [new_cid(start_of(key), len(key)) for key in self.wanted_keys(self.find(peer))]
 
     def peers(self):
         return [name for name, number in list(self.numbers.items()) if peer_at(&self.q, number).wanted]

@@ -9,7 +9,7 @@ from bitswap._core.cidstore cimport cid_key, cid_length
 from bitswap._core.flights cimport is_current, leave_flights
 from bitswap._core.memory cimport release
 from bitswap._core.messagebody cimport DONT_HAVE, HAVE
-from bitswap._core.objects_c cimport new_cid
+from bitswap._core.objects_c cimport is_same_cid, new_cid
 from bitswap._core.records cimport (
     BLOCK_OVERHEAD, OUTCOMES, POSTPONED, PRESENCE_OVERHEAD, REPEATED, SAYS_BLOCK, SAYS_DONT_HAVE, SAYS_HAVE, SILENCE,
     TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, Item, Want, cid_of, peer_at, want_at,
@@ -102,7 +102,9 @@ cdef class Envelope:
                 data = block.data
                 cid = block.cid
                 asked = self.cids[place]
-                if cid is not asked and cid != asked:
+                if is_same_cid(cid, asked):
+                    self.cids[place] = cid  # of the two, the one whose hash is likely to be known
+                elif cid != asked:
                     held[place] = _block_type(asked, data)
                 item.found = min(len(data), 0xFFFFFFFF)
                 item.outcome = SAYS_BLOCK
@@ -115,14 +117,16 @@ cdef class Envelope:
         cdef Item* item
         cdef const Cid* cid
         cdef uint32_t i
+        if self.flight.count > <uint32_t>self.asked:
+            message.expect_presences(self.flight.count - <uint32_t>self.asked)
         for i in range(self.flight.count):
             item = &self.flight.items[i]
             cid = cid_of(&self.core.q, want_at(&self.core.q, item.want))
             item.outcome = outcome_of(item, want_at(&self.core.q, item.want), cid_length(cid), denials, &room)
             if item.outcome & OUTCOMES == SAYS_HAVE:
-                message.put_presence(cid_key(cid), cid_length(cid), HAVE)
+                message.append_presence(cid_key(cid), cid_length(cid), HAVE)
             elif item.outcome & OUTCOMES == SAYS_DONT_HAVE:
-                message.put_presence(cid_key(cid), cid_length(cid), DONT_HAVE)
+                message.append_presence(cid_key(cid), cid_length(cid), DONT_HAVE)
         message.pending = <int32_t>min(self.flight.pending_work, <int64_t>0x7FFFFFFF)
         return self.enclose(message, held) if self.asked else 0
 

@@ -17,3 +17,4 @@ cdef class Lanes:
     cdef object enter(self, str name, object tie)
     cdef int leave(self, object peer) except -1
     cdef int part(self, uint32_t number) except -1
+    cdef list wanted_keys(self, uint32_t number)

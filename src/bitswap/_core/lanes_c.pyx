@@ -5,13 +5,17 @@ Any creation of a Python object may run other code, which may use the same queue
 one, and numbers of records are used again after one only if nothing can have made them another's.
 """
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport qsort
 
 from bitswap._core cimport memory
-from bitswap._core.cidarena cimport NIL
+from bitswap._core.cidarena cimport NIL, Cid
+from bitswap._core.cidstore cimport cid_at, cid_key, cid_length
 from bitswap._core.corecheck cimport check_queues, queues_bytes
 from bitswap._core.lanes cimport drop_peer, free_queues, init_queues, new_peer, reserve_peer, say_goodbye, trim_queues, welcome
-from bitswap._core.records cimport Peer, Queues, peer_at
+from bitswap._core.memory cimport grab, release
+from bitswap._core.records cimport WANTED, Peer, Want, peer_at, want_at
 from bitswap._core.wire_c cimport secret
 
 import xxhash
@@ -25,6 +29,12 @@ cdef object _hash = xxhash.xxh64_intdigest
 def fail_after(count):
     """For tests: let so many allocations of this module succeed and all after them fail; None = no more."""
     memory.grabs_left = -1 if count is None else count
+
+
+cdef int compare_ages(const void* a, const void* b) noexcept nogil:
+    cdef uint64_t x = (<const uint64_t*>a)[0]
+    cdef uint64_t y = (<const uint64_t*>b)[0]
+    return (x > y) - (x < y)
 
 
 cdef class Lanes:
@@ -95,6 +105,35 @@ cdef class Lanes:
         say_goodbye(&self.q, number, peer_at(&self.q, number))
         trim_queues(&self.q)
         return self.part(number)
+
+    cdef list wanted_keys(self, uint32_t number):
+        """The CIDs that a peer wants, as bytes, oldest want first. Making bytes runs no other code."""
+        cdef list keys = []
+        cdef uint32_t i
+        cdef uint32_t count = 0
+        cdef uint64_t* ages
+        cdef const Peer* peer
+        cdef const Want* want
+        cdef const Cid* cid
+        if number == NIL or peer_at(&self.q, number).wanted == 0:
+            return keys
+        peer = peer_at(&self.q, number)
+        ages = <uint64_t*>grab(peer.wanted * sizeof(uint64_t))
+        if ages == NULL:
+            raise MemoryError
+        for i in range(peer.count):
+            want = want_at(&self.q, peer.slots[i].want)
+            if want.flags & WANTED:
+                ages[count] = <uint64_t>want.seq << 32 | want.cid
+                count += 1
+        qsort(ages, count, sizeof(uint64_t), compare_ages)
+        try:
+            for i in range(count):
+                cid = cid_at(&self.q.cids, <uint32_t>ages[i])
+                keys.append(PyBytes_FromStringAndSize(<const char*>cid_key(cid), cid_length(cid)))
+        finally:
+            release(ages)
+        return keys
 
     def memory(self):
         """Bytes held outside of Python objects."""

@@ -4,6 +4,7 @@
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
+from bitswap._core cimport memory
 from bitswap._core.cidarena cimport LONG_KEY, NIL, Cid
 from bitswap._core.cidstore cimport cid_at, cids_find, cids_prefetch
 from bitswap._core.cidtable cimport CANCEL, Row, compact
@@ -27,6 +28,11 @@ cdef extern from "Python.h":
 
 cdef enum:
     FEW = 4  # rows whose notes need no memory of their own
+
+
+def fail_after(count):
+    """For tests: let so many allocations of this module succeed and all after them fail; None = no more."""
+    memory.grabs_left = -1 if count is None else count
 
 
 cdef uint32_t block_bytes(object size) except? 0xFFFFFFFFU:

@@ -13,6 +13,7 @@ cdef inline const uint8_t* start_of(object data) noexcept:
     return <const uint8_t*>PyBytes_AS_STRING(data)
 
 
+cdef bint is_same_cid(object a, object b) noexcept  # False too where one of them is no CID
 cdef object new_cid(const uint8_t* p, size_t length)  # of bytes that are known to be a CID
 cdef object new_entry(tuple fields)
 cdef object cid_object(object value)  # a CID as it is, anything else made one

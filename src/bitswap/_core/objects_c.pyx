@@ -5,7 +5,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from bitswap._core.messagewrite cimport Part, content_end, part_size, write_part
 from bitswap._core.protowire cimport Span, cid_digest, varint_size, write_varint
@@ -56,6 +56,14 @@ cdef bytes _v0_prefix = b"\x00\x70\x12\x20"
 
 cdef object new_cid(const uint8_t* p, size_t length):
     return make_bytes(<PyTypeObject*>_cid_type, p, length)
+
+
+cdef bint is_same_cid(object a, object b) noexcept:
+    if type(a) is not _cid_type or type(b) is not _cid_type:
+        return False
+    if PyBytes_GET_SIZE(a) != PyBytes_GET_SIZE(b):
+        return False
+    return memcmp(PyBytes_AS_STRING(a), PyBytes_AS_STRING(b), PyBytes_GET_SIZE(a)) == 0
 
 
 cdef object new_entry(tuple fields):
@@ -114,6 +122,9 @@ cdef class Outgoing:
         if start < end and start[0] == 0x12:
             self.prefixes[i].data = start_of(_v0_prefix)
             self.prefixes[i].length = PyBytes_GET_SIZE(_v0_prefix)
+        elif end - start == 36 and start[0] == 1 and start[1] < 0x80 and start[2] == 0x12 and start[3] == 0x20:
+            self.prefixes[i].data = start
+            self.prefixes[i].length = 4
         else:
             end = cid_digest(start, end, &ignored, &ignored)
             if end == NULL:

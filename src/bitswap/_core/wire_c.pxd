@@ -4,7 +4,7 @@
 A decision engine reads `wants` in one call: `rows[0 .. count)`, skipping those with DROPPED in `flags` (`compact` removes
 them). Duplicates are merged already. A row's CID stays where it is until the message is changed or freed, so hold the
 message while the pointer is in use. `Row.hash` is `hash_cid` under `secret`, the same for all messages of the process; a
-table of CIDs elsewhere may use it as it is. `put_want` and `put_presence` copy the CID they are given.
+table of CIDs elsewhere may use it as it is. `put_want`, `put_presence` and `append_presence` copy the CID they are given.
 """
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
@@ -29,6 +29,8 @@ cdef class Message:
         self, const uint8_t* cid, size_t length, int32_t priority, int32_t want_type, uint32_t flags
     ) except -1
     cdef int put_presence(self, const uint8_t* cid, size_t length, int32_t presence_type) except -1
+    cdef int expect_presences(self, uint32_t count) except -1
+    cdef int append_presence(self, const uint8_t* cid, uint32_t length, int32_t presence_type) except -1
     cdef void forget(self) noexcept
     cdef int take_blocks(self, const uint8_t* p, const uint8_t* end, bint payload) except -1
     cdef int drop_told_blocks(self) except -1

@@ -11,8 +11,8 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from bitswap._core.cidtable cimport (
-    CANCEL, DROPPED, SEND_DONT_HAVE, Chunk, Row, Secret, Table, add_row, clear_table, compact, drop_row,
-    find_row, free_arena, hash_cid, keep, keep_cids,
+    CANCEL, DROPPED, MAX_ROWS, SEND_DONT_HAVE, SMALL_TABLE, Chunk, Row, Secret, Table, add_row, clear_table, compact,
+    drop_row, find_row, free_arena, hash_cid, keep, keep_cids, reserve,
 )
 from bitswap._core.messagebody cimport (
     DONT_HAVE, HAVE, TAG_BLOCKS, TAG_PAYLOAD, WANT_BLOCK, BadCid, Body, merge_want, parse_block, parse_body,
@@ -142,6 +142,26 @@ cdef class Message:
         cdef int added = put(&self.told, &self.arena, cid, length, &row)
         row.kind = presence_type
         return added
+
+    cdef int expect_presences(self, uint32_t count) except -1:
+        """Make room for so many at once; it is no harm if fewer come."""
+        cdef uint32_t room = SMALL_TABLE
+        while room < count and room < MAX_ROWS:
+            room *= 2
+        if reserve(&self.told, room) < 0:
+            raise MemoryError
+        return 0
+
+    cdef int append_presence(self, const uint8_t* cid, uint32_t length, int32_t presence_type) except -1:
+        """As `put_presence`, of a CID of which the message is known to say nothing yet."""
+        cdef Row* row = NULL
+        cdef const uint8_t* kept = keep(&self.arena, cid, length)
+        if kept != NULL:
+            row = add_row(&self.told, kept, length, hash_cid(kept, length, &secret))
+        if row == NULL:
+            raise MemoryError
+        row.kind = presence_type
+        return 0
 
     def add_entry(self, cid, priority, want_type=WANT_BLOCK, send_dont_have=False):
         cid = cid_object(cid)

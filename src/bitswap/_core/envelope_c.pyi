@@ -1,0 +1,1 @@
+from bitswap.decision.envelope import Envelope as Envelope
