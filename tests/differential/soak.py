@@ -228,9 +228,8 @@ def main() -> None:
     began = time.perf_counter()
     run = soak(args.seed, args.operations, args.cids)
     seconds = time.perf_counter() - began
-    print(
-        f"{args.operations} operations, seed {args.seed}: up to {run.most} wants, {run.peak} bytes, {seconds:.1f} s"
-    )
+    most = f"up to {run.most} wants in {run.peak} bytes"
+    print(f"{args.operations} operations, seed {args.seed}: {most}, in {seconds:.1f} s")
 
 
 if __name__ == "__main__":
