@@ -429,7 +429,11 @@ class RoutingOptions:
     max_searches: int = 1024
     """Blocks that are searched for, waiting ones included; a further search is refused (boxo: no limit)."""
     max_session_searches: int = 8
-    """Blocks that one session searches for at a time (our choice: the others are likely to be there too)."""
+    """Blocks that one session searches for at a time, once one search was not enough (our choice)."""
+    max_session_waiting: int = 1024
+    """Blocks of a session that wait for that, and of which it is remembered when they were searched for."""
+    search_interval: float = 60.0
+    """Seconds after which a block is searched for again (boxo: its periodic search, every 60 s)."""
     timeout: float = 10.0
     """Seconds for one query and the dials of those it names (boxo WithMaxTimeout: 10 s)."""
     queue_timeout: float = 30.0

@@ -1,31 +1,40 @@
-"""Sessions that search: who is told of whom, and that nothing is kept of a session that is over."""
+"""Sessions that search: who is told of whom, what is searched for when, and that nothing is kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.multihash import IDENTITY
 from bitswap.providerquerymanager import Ended, ProviderConnected, SearchOver, SessionSearches
-from bitswap.testutils import make_blocks
 from tests.routing.world import CIDS, World
 
 
 class Sessions(World):
-    """Sessions are plain names here; `events` gathers what they were told."""
+    """Sessions are plain names here; `told` is what they were told, and `asked` the routers, in order."""
 
     def __init__(self, peers: int = 2, **options: object) -> None:
         super().__init__(peers, **options)  # type: ignore[arg-type]
         self.sessions: SessionSearches[str] = SessionSearches(self.manager)
         self.told: list[ProviderConnected[str] | SearchOver[str]] = []
-        self.searches._changed = self.gather
+        self.searches._changed = self.move
 
-    def gather(self) -> None:
-        self.told += self.sessions.events()
-
-    def begin(self, session: str, cid: CID = CIDS[0]) -> bool:
-        begun = self.sessions.search(session, cid, self.now)
-        self.gather()
+    def move(self) -> None:
+        self.told += self.sessions.events(self.now)
         self.searches.pump()
-        return begun
+
+    def seek(self, session: str, cids: Sequence[CID] = CIDS[:1]) -> None:
+        self.sessions.seek(session, cids, self.now)
+        self.move()
+
+    def stop(self, session: str, *cids: CID) -> None:
+        self.sessions.stop(session, cids, self.now)
+        self.move()
+
+    def forget(self, session: str) -> None:
+        self.sessions.forget(session, self.now)
+        self.move()
 
     def peers_of(self, session: str) -> list[str]:
         return [
@@ -44,7 +53,7 @@ class Sessions(World):
 
 def test_a_session_is_told_of_each_provider_and_of_the_end() -> None:
     world = Sessions()
-    assert world.begin("one")
+    world.seek("one")
     assert world.sessions.searching("one") == 1
     world.run(1.0)
     assert world.told[:2] == [ProviderConnected("one", CIDS[0], peer) for peer in world.peers]
@@ -54,93 +63,158 @@ def test_a_session_is_told_of_each_provider_and_of_the_end() -> None:
     assert world.sessions.searching("one") == 0
 
 
-def test_a_provider_is_told_before_the_end_of_the_search() -> None:
-    world = Sessions(1)
-    world.manager.peer_connected("peer-0", 0.0)
-    world.begin("one")
-    world.run(1.0)
-    assert [type(event).__name__ for event in world.told] == ["ProviderConnected", "SearchOver"]
-
-
 def test_sessions_share_a_query() -> None:
     world = Sessions()
-    world.begin("one")
-    world.begin("two")
+    world.seek("one")
+    world.seek("two")
     world.run(1.0)
     assert world.peers_of("one") == world.peers_of("two") == world.peers
     assert world.router.questions == 1
 
 
-def test_a_session_searches_for_a_block_once_at_a_time() -> None:
+def test_a_block_is_searched_for_once_at_a_time() -> None:
     world = Sessions()
-    assert world.begin("one")
-    assert not world.begin("one")
+    for _ in range(3):
+        world.seek("one")
     world.run(1.0)
-    assert world.begin("one")
+    assert world.router.questions == 1
+
+
+def test_a_block_is_searched_for_again_after_a_while() -> None:
+    world = Sessions(search_interval=60.0)
+    world.seek("one")
+    for _ in range(12):
+        world.run(10.0)
+        world.seek("one")
     world.run(1.0)
     assert world.router.questions == 2
 
 
-def test_a_session_has_only_so_many_searches() -> None:
-    world = Sessions(max_session_searches=2)
-    assert [world.begin("one", cid) for cid in CIDS[:3]] == [True, True, False]
-    assert world.begin("two", CIDS[2])
+def test_another_session_need_not_wait_for_that() -> None:
+    world = Sessions()
+    world.seek("one")
     world.run(1.0)
-    assert world.begin("one", CIDS[2])
+    world.seek("two")
+    world.run(1.0)
+    assert world.peers_of("two") == world.peers
+    assert world.router.questions == 2
+
+
+def test_one_block_is_searched_for_at_first_then_more() -> None:
+    world = Sessions(0, max_session_searches=4, max_queries=100)
+    world.seek("one", CIDS[:20])
+    live = [world.router.live]
+    for _ in range(5):
+        world.run(0.001)
+        live.append(world.router.live)
+    assert live[:4] == [1, 2, 4, 4]
+    world.run(1.0)
+    assert world.router.most_live == 4
+    assert len(world.ends_of("one")) == world.router.questions == 20
+
+
+def test_the_others_need_not_be_searched_for_once_the_first_is_found() -> None:
+    world = Sessions(1)
+    world.seek("one", CIDS[:20])
+    world.net.run(lambda: bool(world.told))
+    world.stop("one", *CIDS[:20])
+    world.run(60.0)
+    assert world.router.questions == 1
+    assert world.sessions.searching("one") == 0
+    world.assert_nothing_left()
+
+
+def test_a_new_beginning_is_careful_again() -> None:
+    world = Sessions(0, max_queries=100)
+    world.seek("one", CIDS[:20])
+    world.run(1.0)
+    world.seek("one", CIDS[20:40])
+    assert world.router.live == 1
+
+
+def test_what_stops_makes_room_for_what_waits() -> None:
+    world = Sessions(0)
+    world.seek("one", CIDS[:3])
+    world.stop("one", CIDS[0])
+    assert world.router.questions == 2
+    assert world.sessions.searching("one") == 2
+
+
+def test_only_so_many_wait() -> None:
+    world = Sessions(0, max_session_waiting=4)
+    world.seek("one", CIDS[:10])
+    assert world.sessions.searching("one") == 4
+    world.run(1.0)
+    assert world.router.questions == 4
+    # And of so many it is remembered when they were searched for.
+    world.seek("one", CIDS[4:5])
+    world.run(1.0)
+    world.seek("one", CIDS[:5])
+    world.run(1.0)
+    assert world.router.questions == 6
 
 
 def test_a_session_stops_searching_for_what_it_does_not_want_any_more() -> None:
     world = Sessions()
-    world.begin("one", CIDS[0])
-    world.begin("one", CIDS[1])
-    world.begin("two", CIDS[0])
-    world.sessions.stop("one", [CIDS[0], CIDS[5]], world.now)
+    world.seek("one", CIDS[:2])
+    world.seek("two", CIDS[:1])
+    world.stop("one", CIDS[0], CIDS[5])
+    world.stop("never", CIDS[0])
     world.run(1.0)
-    assert {event.cid for event in world.told if isinstance(event, ProviderConnected)} == {CIDS[0], CIDS[1]}
+    assert {event.cid for event in world.told if isinstance(event, ProviderConnected)} == set(CIDS[:2])
     assert world.peers_of("one") == world.peers_of("two") == world.peers
     assert world.ends_of("one") == [Ended.COMPLETE]
 
 
+def test_what_is_wanted_again_is_searched_for_again() -> None:
+    world = Sessions()
+    world.seek("one")
+    world.run(1.0)
+    world.stop("one", CIDS[0])
+    world.seek("one")
+    world.run(1.0)
+    assert world.router.questions == 2
+
+
 def test_a_session_that_is_over_is_told_nothing() -> None:
     world = Sessions()
-    world.begin("one", CIDS[0])
-    world.begin("one", CIDS[1])
-    world.begin("two", CIDS[1])
-    world.sessions.forget("one", world.now)
-    world.sessions.forget("never", world.now)
-    world.searches.pump()
+    world.seek("one", CIDS[:2])
+    world.seek("two", CIDS[1:2])
+    world.forget("one")
+    world.forget("never")
     world.run(1.0)
     assert world.peers_of("one") == world.ends_of("one") == []
     assert world.peers_of("two") == world.peers
-    assert world.sessions._searches == {}
+    world.forget("two")
+    assert world.sessions._sessions == {}
     world.assert_nothing_left()
 
 
 def test_what_came_just_before_the_end_of_a_session_is_not_told() -> None:
     world = Sessions()
     world.searches._changed = None
-    world.begin("one")
+    world.seek("one")
     world.run(1.0)
     world.sessions.forget("one", world.now)
-    assert world.sessions.events() == []
+    assert world.sessions.events(world.now) == []
 
 
-def test_a_search_that_is_refused_is_over_at_once() -> None:
+def test_searches_that_are_refused_are_over_at_once() -> None:
     world = Sessions()
-    held = make_blocks(1)[0].of(b"here", hash_code=IDENTITY).cid
-    assert world.begin("one", held)
-    (event,) = world.told
-    assert isinstance(event, SearchOver)
-    assert event.outcome.ended is Ended.REFUSED
+    held = [Block.of(bytes([number]), hash_code=IDENTITY).cid for number in range(50)]
+    world.seek("one", held)
+    assert world.ends_of("one") == [Ended.REFUSED] * 50
     assert world.sessions.searching("one") == 0
 
 
 def test_closing_ends_the_searches_of_all_sessions() -> None:
     world = Sessions()
-    world.begin("one")
-    world.begin("two")
+    world.seek("one", CIDS[:3])
+    world.seek("two")
     world.close()
-    world.gather()
-    assert world.ends_of("one") == world.ends_of("two") == [Ended.CLOSED]
-    assert not world.begin("one")
-    assert world.sessions._searches == {}
+    world.move()
+    assert world.ends_of("one") == [Ended.CLOSED] * 3
+    assert world.ends_of("two") == [Ended.CLOSED]
+    world.seek("one", CIDS[3:4])
+    assert world.ends_of("one") == [Ended.CLOSED] * 4
+    assert world.sessions.searching("one") == 0

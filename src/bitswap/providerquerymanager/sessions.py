@@ -1,11 +1,18 @@
-"""How sessions search: they name blocks and are told of peers (boxo findMorePeers).
+"""How sessions search: they name blocks that no connected peer seems to have, and are told of providers.
 
-if searches.search(session, cid, now): ...          # when nobody who is connected seems to have it
-for event in searches.events(): ...                 # after every call; see ProviderConnected, SearchOver
+    searches.seek(session, cids, now)         # nobody who is connected has said that he has these
+    searches.stop(session, cids, now)         # they came, or are not wanted any more
+    searches.forget(session, now)             # the session is over
+    for event in searches.events(now): ...    # after every call: ProviderConnected, SearchOver
+
+One block is searched for at first, since its provider is likely to have the others; each search that ends
+lets twice as many follow. A block that was searched for is left alone for `search_interval` (boxo
+findMorePeers: one search, then one a minute until a block comes).
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -13,7 +20,7 @@ from typing import Generic, TypeVar
 from bitswap.cid import CID
 from bitswap.network.interface import Peer
 from bitswap.providerquerymanager.manager import ProviderQueryManager
-from bitswap.providerquerymanager.search import Ended, Outcome, Search
+from bitswap.providerquerymanager.search import Outcome, Search
 
 S = TypeVar("S", bound=Hashable)
 
@@ -29,58 +36,102 @@ class ProviderConnected(Generic[S]):
 
 @dataclass(frozen=True)
 class SearchOver(Generic[S]):
-    """Nobody else will be named for this block; the outcome says why."""
+    """Nobody else will be named for this block for now; the outcome says why."""
 
     session: S
     outcome: Outcome
 
 
+class _Mine:
+    """What one session searches for."""
+
+    __slots__ = ("allowed", "ended", "running", "waiting")
+
+    def __init__(self) -> None:
+        self.running: dict[CID, Search] = {}
+        self.waiting: dict[CID, None] = {}
+        self.ended: OrderedDict[CID, float] = OrderedDict()
+        """When the last search for a block ended, oldest first."""
+        self.allowed = 1
+        """Searches at a time."""
+
+
 class SessionSearches(Generic[S]):
-    """The searches of all sessions; a session searches for a block once at a time."""
+    """The searches of all sessions. Not shared between threads; `now` is in seconds."""
 
     def __init__(self, manager: ProviderQueryManager) -> None:
         self.manager = manager
-        self._searches: dict[S, dict[CID, Search]] = {}
+        self._options = manager.options
+        self._sessions: dict[S, _Mine] = {}
 
-    def search(self, session: S, cid: CID, now: float) -> bool:
-        """Look for providers of `cid`; False if the session has enough searches already, or this one."""
-        mine = self._searches.get(session, {})
-        if cid in mine or len(mine) >= self.manager.options.max_session_searches:
-            return False
-        search = self.manager.search(cid, now, owner=session)
-        if search.outcome is not None and search.outcome.ended is Ended.CLOSED:
-            return False
-        self._searches.setdefault(session, {})[cid] = search
-        return True
+    def seek(self, session: S, cids: Iterable[CID], now: float) -> None:
+        """Search for providers of these; what is searched for, or was a moment ago, is ignored."""
+        mine = self._sessions.get(session)
+        if mine is None:
+            mine = self._sessions[session] = _Mine()
+        if not mine.running and not mine.waiting:
+            mine.allowed = 1
+        for cid in cids:
+            if len(mine.waiting) >= self._options.max_session_waiting:
+                break
+            ended = mine.ended.get(cid)
+            recently = ended is not None and now - ended < self._options.search_interval
+            if not recently and cid not in mine.running:
+                mine.waiting[cid] = None
+        self._begin(session, mine, now)
+
+    def _begin(self, session: S, mine: _Mine, now: float) -> None:
+        while mine.waiting and len(mine.running) < mine.allowed:
+            cid = next(iter(mine.waiting))
+            del mine.waiting[cid]
+            mine.ended.pop(cid, None)
+            mine.running[cid] = self.manager.search(cid, now, owner=session)
 
     def searching(self, session: S) -> int:
-        """How many blocks the session searches for."""
-        return len(self._searches.get(session, ()))
+        """How many blocks the session searches for, those included that wait for others."""
+        mine = self._sessions.get(session)
+        return 0 if mine is None else len(mine.running) + len(mine.waiting)
 
     def stop(self, session: S, cids: Iterable[CID], now: float) -> None:
-        """The session does not want these any more."""
-        mine = self._searches.get(session)
-        if mine:
-            for search in [mine.pop(cid) for cid in cids if cid in mine]:
+        """The session does not want these any more; it goes on with what waits."""
+        mine = self._sessions.get(session)
+        if mine is None:
+            return
+        for cid in cids:
+            mine.waiting.pop(cid, None)
+            mine.ended.pop(cid, None)
+            search = mine.running.pop(cid, None)
+            if search is not None:
                 self.manager.leave(search, now)
-            if not mine:
-                del self._searches[session]
+        self._begin(session, mine, now)
 
     def forget(self, session: S, now: float) -> None:
-        """The session is over, or wants nothing: stop whatever it searches for."""
-        self.stop(session, list(self._searches.get(session, ())), now)
+        """The session is over: stop whatever it searches for."""
+        mine = self._sessions.pop(session, None)
+        if mine is not None:
+            for search in mine.running.values():
+                self.manager.leave(search, now)
 
-    def events(self) -> list[ProviderConnected[S] | SearchOver[S]]:
+    def events(self, now: float) -> list[ProviderConnected[S] | SearchOver[S]]:
         """What has come since the last call, for sessions that still search for it."""
         events: list[ProviderConnected[S] | SearchOver[S]] = []
-        for search in self.manager.woken():
-            session, cid = search.owner, search.cid
-            if self._searches.get(session, {}).get(cid) is not search:
-                continue
-            events += (ProviderConnected(session, cid, peer) for peer in search.take())
-            if search.outcome is not None:
-                events.append(SearchOver(session, search.outcome))
-                del self._searches[session][cid]
-                if not self._searches[session]:
-                    del self._searches[session]
+        while woken := self.manager.woken():
+            for search in woken:
+                session, cid = search.owner, search.cid
+                mine = self._sessions.get(session)
+                if mine is None or mine.running.get(cid) is not search:
+                    continue
+                events += (ProviderConnected(session, cid, peer) for peer in search.take())
+                if search.outcome is not None:
+                    events.append(SearchOver(session, search.outcome))
+                    self._ended(session, mine, cid, now)
         return events
+
+    def _ended(self, session: S, mine: _Mine, cid: CID, now: float) -> None:
+        del mine.running[cid]
+        mine.ended[cid] = now
+        mine.ended.move_to_end(cid)
+        while len(mine.ended) > self._options.max_session_waiting:
+            mine.ended.popitem(last=False)
+        mine.allowed = min(mine.allowed * 2, self._options.max_session_searches)
+        self._begin(session, mine, now)
