@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bitswap._core import implementations as codecs
 from bitswap.decision.engine import Engine
@@ -18,11 +18,18 @@ class Serving(NamedTuple):
     """Decodes what comes in, and is what goes out."""
     parts: Implementation
 
+    def core(self, options: ServerOptions) -> Any:
+        self._choose_messages()
+        return self.parts.DecisionCore(options, 1)
+
     def engine(self, options: ServerOptions) -> Engine:
-        if self.name == "py":
-            # It uses the messages of the process otherwise, compiled ones unless BITSWAP_PURE=1.
-            self.parts.DecisionCore.message_type = self.codec.Message
+        self._choose_messages()
         return Engine("us", options, 1, implementation=self.name)
+
+    def _choose_messages(self) -> None:
+        # The pure one uses the messages of the process otherwise, compiled ones unless BITSWAP_PURE=1.
+        if self.name == "py":
+            self.parts.DecisionCore.message_type = self.codec.Message
 
 
 def engines() -> dict[str, Serving]:

@@ -14,22 +14,23 @@ NO_SIZES: Sizes = {}
 NO_BLOCKS: Blocks = {}
 
 
-class Node:
-    """`limit` is how many wants a peer may have; with `known` the engine is told of all that the store has.
+def roomy(limit: int, *, known: int = 0) -> ServerOptions:
+    """`limit` wants a peer whatever others have, `known` blocks; messages of 16 KiB, as boxo's."""
+    return ServerOptions(
+        adaptive=False,
+        max_wantlist_entries=limit,
+        max_total_wantlist_entries=1 << 30,
+        max_known_blocks=known,
+    )
 
-    Messages are of 16 KiB, as boxo's, whatever the peer's speed.
-    """
+
+class Node:
+    """`limit` wants a peer; with `known` the engine is told of all that the store has."""
 
     def __init__(self, serving: Serving, limit: int, held: Sizes = NO_SIZES, *, known: bool = False) -> None:
-        options = ServerOptions(
-            adaptive=False,
-            max_wantlist_entries=limit,
-            max_total_wantlist_entries=1 << 30,
-            max_known_blocks=len(held) if known else 0,
-        )
-        self.engine = serving.engine(options)
+        self.engine = serving.engine(roomy(limit, known=len(held) if known else 0))
         self._codec = serving.codec
-        self.sizes = _lookup(held) if not known else _nothing_asked
+        self.sizes = _lookup(held) if not known else nothing_asked
         if known:
             self.engine.blocks_stored(held)
 
@@ -68,15 +69,6 @@ class Node:
             now += 1e-6
             engine.envelope_sent(envelope, now)
 
-    def pop(self, envelopes: int | None = None) -> None:
-        """Take so many envelopes, or all there are, without filling them."""
-        engine, now, left = self.engine, 0.0, envelopes
-        while left != 0 and (envelope := engine.next_envelope(now)) is not None:
-            now += 1e-6
-            engine.envelope_sent(envelope, now)
-            if left is not None:
-                left -= 1
-
     def disconnect(self, names: Sequence[str]) -> None:
         for name in names:
             self.engine.peer_disconnected(name)
@@ -95,6 +87,6 @@ def _lookup(held: Sizes) -> Callable[[Sequence[CID]], list[int | None]]:
     return lambda cids: [*map(find, cids)]
 
 
-def _nothing_asked(cids: Sequence[CID]) -> list[int | None]:
+def nothing_asked(cids: Sequence[CID]) -> list[int | None]:
     assert not cids
     return []

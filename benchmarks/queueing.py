@@ -1,20 +1,22 @@
-"""The queue of answers at several shapes, through the engine, beside go-peertaskqueue alone.
+"""The queue of answers at several shapes, through the decision core, beside go-peertaskqueue alone.
 
-Ours has more to do: decoding and the ledger are in its figures. All peers want the same blocks, which the
-engine knows, with priorities in no order.
+Ours has more to do: decoding messages and the ledger are in its figures. All peers want the same blocks,
+which the core knows, with priorities in no order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 from benchmarks import inputs
 from benchmarks.engines import Serving
-from benchmarks.node import Node
+from benchmarks.node import nothing_asked, roomy
 from benchmarks.operation import Effort, Operation
-from benchmarks.serving_inputs import LARGE, Frames, Sizes
+from benchmarks.serving_inputs import LARGE, Sizes
 from benchmarks.shapes import ENOUGH, PER_MESSAGE, USUAL, Shape, shares
+from bitswap.decision.interface import CoreCounts
 
 GROWING_TASKS = [Shape(1, 1000), Shape(1, 10_000), Shape(1, 100_000), Shape(1, 1_000_000)]
 GROWING_PEERS = [Shape(peers, 10) for peers in (1, 10, 100, 1000, 10_000)]
@@ -31,14 +33,14 @@ def _sizes(count: int) -> Sizes:
 
 
 @cache
-def _pushes(shape: Shape) -> Frames:
-    wanted = shares(inputs.cids(shape.each))
-    return [[inputs.spread_frame(some, i * PER_MESSAGE) for i, some in enumerate(wanted)]] * shape.peers
+def _pushes(each: int) -> list[bytes]:
+    wanted = enumerate(shares(inputs.cids(each)))
+    return [inputs.body(inputs.spread_frame(some, i * PER_MESSAGE)) for i, some in wanted]
 
 
 @cache
-def _removals(shape: Shape) -> Frames:
-    return [[inputs.cancels_frame(some) for some in shares(inputs.cids(shape.each))]] * shape.peers
+def _removals(each: int) -> list[bytes]:
+    return [inputs.body(inputs.cancels_frame(some)) for some in shares(inputs.cids(each))]
 
 
 def pops(shape: Shape) -> int:
@@ -59,42 +61,58 @@ def operations(serving: Serving) -> Iterator[Operation]:
 
 
 def at_shape(serving: Serving, shape: Shape) -> Iterator[Operation]:
-    def empty() -> Node:
-        _pushes(shape)
-        _removals(shape)
-        node = Node(serving, shape.each, _sizes(shape.each), known=True)
-        node.connect(shape.names)
-        return node
+    def empty() -> Any:
+        _pushes(shape.each)
+        _removals(shape.each)
+        core = serving.core(roomy(shape.each, known=shape.each))
+        core.blocks_stored(_sizes(shape.each))
+        return core
 
-    def full() -> Node:
-        node = empty()
-        node.receive(shape.names, _pushes(shape))
-        return node
+    def full() -> Any:
+        core = empty()
+        push(core)
+        return core
 
-    def push(node: Node) -> int:
-        node.receive(shape.names, _pushes(shape))
+    def push(core: Any) -> int:
+        _receive(core, shape, _pushes(shape.each))
         return shape.all
 
-    def pop(node: Node) -> int:
-        node.pop(None if pops(shape) == shape.all else -(-pops(shape) * HAVE_WORK // TARGET))
-        return shape.all - node.pending
+    def pop(core: Any) -> int:
+        whole = pops(shape) == shape.all
+        now, left = 0.0, -1 if whole else -(-pops(shape) * HAVE_WORK // TARGET)
+        while left and (envelope := core.next_envelope(now)) is not None:
+            now += 1e-6
+            core.envelope_sent(envelope, now)
+            left -= 1
+        return shape.all if whole else shape.all - pending(core)
 
-    def remove(node: Node) -> int:
-        node.receive(shape.names, _removals(shape))
+    def remove(core: Any) -> int:
+        _receive(core, shape, _removals(shape.each))
         return shape.all
 
-    for name, run, prepare, pending in (
+    for name, run, prepare, left in (
         ("push", push, empty, shape.all),
         ("pop", pop, full, shape.all - pops(shape)),
         ("remove", remove, full, 0),
     ):
-        yield Operation(
-            f"queue: {name}, {shape}", "answer", run, prepare, _at_most(pending), effort=effort(shape)
-        )
+        yield Operation(f"queue: {name}, {shape}", "answer", run, prepare, _holds(left), effort=effort(shape))
 
 
-def _at_most(pending: int) -> Callable[[Node], None]:
-    def check(node: Node) -> None:
-        assert pending - TARGET // HAVE_WORK - 1 <= node.pending <= pending, node.pending
+def pending(core: Any) -> int:
+    counts: CoreCounts = core.counts()
+    return counts.pending_tasks
+
+
+def _receive(core: Any, shape: Shape, bodies: list[bytes]) -> None:
+    receive = core.receive
+    for name in shape.names:
+        for body in bodies:
+            receive(name, body, nothing_asked, 0.0)
+
+
+def _holds(left: int) -> Callable[[Any], None]:
+    def check(core: Any) -> None:
+        # Of those that are not all taken, the last envelope may hold some more.
+        assert left - TARGET // HAVE_WORK - 1 <= pending(core) <= left, pending(core)
 
     return check
