@@ -12,6 +12,7 @@ from bitswap._core.records cimport (
     AHEAD, LATER, OUTCOMES, OWED, POSTPONED, SAYS_BLOCK, SAYS_HAVE, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, WITHDRAWN,
     Flight, Item, Peer, Queues, peer_at, want_at,
 )
+from bitswap._core.taskheap cimport trim_slots
 from bitswap._core.turns cimport note_service
 from bitswap._core.wantlists cimport expect_wants
 
@@ -145,6 +146,7 @@ cdef inline void land_well(Queues* q, Flight* flight, double now) noexcept nogil
         if not item.flags & LATER:
             end_task(q, peer, item)
             unlink_idle(q, peer, item.want)
+    trim_slots(peer)
     pace_sent(q, peer, now - flight.taken_at, flight.more)
     peer.failures = 0
     update_peer(q, flight.peer, peer)

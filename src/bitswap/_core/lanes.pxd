@@ -5,7 +5,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from bitswap._core.cidarena cimport NIL
-from bitswap._core.cidstore cimport cids_free, cids_init
+from bitswap._core.cidstore cimport cids_free, cids_init, cids_reserve
 from bitswap._core.cidtable cimport Secret
 from bitswap._core.evictions cimport drop_order
 from bitswap._core.records cimport (
@@ -49,7 +49,9 @@ cdef inline void free_peer_memory(Peer* peer) noexcept nogil:
 
 
 cdef inline void trim_queues(Queues* q) noexcept nogil:
-    """Give back what was only held for many."""
+    """Give back what was only held for many, or reserved and not needed."""
+    if q.cids.arena.promised:
+        cids_reserve(&q.cids, 0, 0)
     trim_slab(&q.wants)
     trim_slab(&q.peers)
     trim_slab(&q.known.nodes)

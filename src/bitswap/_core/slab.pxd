@@ -80,13 +80,16 @@ cdef inline void free_record(Slab* slab, uint32_t number) noexcept nogil:
 
 
 cdef inline void trim_slab(Slab* slab) noexcept nogil:
-    """Without records one segment is kept, so that memory does not come and go with each."""
+    """Give back what was reserved and not needed, and all once there are no records.
+
+    One segment more is kept, so that memory does not come and go with single records.
+    """
     if slab.used == 0 and slab.fresh:
         slab.free = NIL
         slab.fresh = 0
-        while slab.count > 1:
-            slab.count -= 1
-            release(slab.segments[slab.count])
+    while slab.count > (slab.fresh >> slab.bits) + 1:
+        slab.count -= 1
+        release(slab.segments[slab.count])
 
 
 cdef inline void clear_slab(Slab* slab) noexcept nogil:
