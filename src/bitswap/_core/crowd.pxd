@@ -18,7 +18,7 @@ from bitswap._core.records cimport (
 from bitswap._core.rows cimport (
     ROW_CANCEL, ROW_PRESENT, ROW_REFUSED, Note, Wantlist, find_row, intern_row, is_wanted, ledger_flags, link_row,
 )
-from bitswap._core.rules cimport Rules, deny, share
+from bitswap._core.rules cimport Rules, deny, most_denials, share
 
 
 cdef struct Evicted:
@@ -160,7 +160,7 @@ cdef inline void deny_crowd(
     Queues* q, uint32_t number, Peer* peer, const Wantlist* list, const Rules* rules, Crowd* crowd
 ) noexcept nogil:
     """Say DONT_HAVE, where that was asked for, to wants that had to go."""
-    cdef uint64_t limit = 2 * share(rules, q.wanted)
+    cdef uint64_t limit = most_denials(rules, peer)
     cdef const Evicted* gone
     cdef const Row* row
     cdef Note* note

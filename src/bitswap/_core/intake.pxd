@@ -20,7 +20,7 @@ from bitswap._core.records cimport AHEAD, WANTED, Peer, Queues, Want, peer_at, w
 from bitswap._core.rows cimport (
     ROW_DENIED, ROW_PRESENT, ROW_REFUSED, ROW_WANT, Note, Wantlist, is_wanted, ledger_flags, link_row,
 )
-from bitswap._core.rules cimport Rules, answer_to, deny, limit_of, share
+from bitswap._core.rules cimport Rules, answer_to, deny, limit_of, most_denials
 from bitswap._core.slab cimport reserve_records
 from bitswap._core.taskheap cimport reserve_slots
 from bitswap._core.withdrawals cimport cancel_wants, clear_wants
