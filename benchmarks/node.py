@@ -56,6 +56,22 @@ class Node:
                     lookup = engine.lookup(decode(body))
                     engine.message_received(name, lookup, sizes(lookup.cids), 0.0)
 
+    def one_by_one(self, names: Sequence[str], sent: Frames, blocks: Blocks) -> None:
+        """Each message is answered before the next comes."""
+        split, receive, sizes = self._codec.FrameReader().feed, self.engine.receive, self.sizes
+        engine, find, now = self.engine, blocks.get, 0.0
+        for name, frames in zip(names, sent, strict=True):
+            for frame in frames:
+                for body in split(frame):
+                    receive(name, body, sizes, now)
+                envelope = engine.next_envelope(now)
+                assert envelope is not None
+                message = engine.fill(envelope, _read(find, envelope.cids))
+                assert message is not None
+                message.to_frame()
+                now += 1e-6
+                engine.envelope_sent(envelope, now)
+
     def drain(self, blocks: Blocks, answer_bytes: int, count: int) -> None:
         """Send at least `count` answers, each of so many bytes in a frame."""
         engine, find, now = self.engine, blocks.get, 0.0

@@ -15,7 +15,7 @@ from benchmarks.engines import Serving
 from benchmarks.node import NO_BLOCKS, NO_SIZES, Node
 from benchmarks.operation import Effort, Operation
 from benchmarks.serving_inputs import Blocks, Frames, Sizes
-from benchmarks.shapes import ENOUGH, MANY, ONE, USUAL, Shape, shares
+from benchmarks.shapes import ENOUGH, MANY, ONE, SLOW, USUAL, Shape, shares
 
 HAVE_ON_WIRE = 40
 """Bytes of a HAVE in a frame, with a CID of 36."""
@@ -76,7 +76,7 @@ class Scene:
             lambda: self.node(needed),
             check,
             boxo=boxo and f"engine: {boxo}, {self.shape}",
-            effort=Effort.LIGHT if self.shape == USUAL else Effort.SHAPE,
+            effort=Effort.LIGHT if self.shape in (USUAL, SLOW) else Effort.SHAPE,
         )
 
 
@@ -104,6 +104,7 @@ def operations(serving: Serving) -> Iterator[Operation]:
             yield _overflowing(queued)
         yield _cancelling(queued)
         yield _disconnecting(queued)
+    yield _one_by_one(Scene(serving, SLOW, given.small))
 
 
 def _receiving(name: str, scene: Scene, sent: Callable[[Shape], Frames], *, boxo: str = "") -> Operation:
@@ -169,6 +170,17 @@ def _overflowing(scene: Scene) -> Operation:
 def _disconnecting(scene: Scene) -> Operation:
     names = scene.shape.names
     return scene.operation("peers disconnect", lambda node: node.disconnect(names), pending=0)
+
+
+def _one_by_one(scene: Scene) -> Operation:
+    """One block a message, from the bytes of the want to those of the answer."""
+    shape, names = scene.shape, scene.shape.names
+    return scene.operation(
+        "a block at a time",
+        lambda node: node.one_by_one(names, given.want_singly(shape), given.small_blocks()),
+        pending=0,
+        needed=lambda: given.want_singly(shape),
+    )
 
 
 def _notifying(scene: Scene) -> Operation:

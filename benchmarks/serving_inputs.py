@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from benchmarks import inputs
-from benchmarks.shapes import PER_MESSAGE, Parts, Shape, parts, same
+from benchmarks.shapes import PER_MESSAGE, Parts, Shape, parts, same, shares
 from bitswap.block import Block
 from bitswap.cid import CID
 
@@ -59,6 +59,14 @@ def want_blocks(shape: Shape) -> Frames:
 @cache
 def want_small(shape: Shape) -> Frames:
     return _frames(parts(shape, tuple(small_blocks())), inputs.wants_frame)
+
+
+@cache
+def want_singly(shape: Shape) -> Frames:
+    """The first wants of `want_small`, one a message."""
+    wanted = tuple(small_blocks())[: shape.all]
+    sent = [shares(wanted[i : i + shape.each], 1) for i in range(0, shape.all, shape.each)]
+    return _frames(sent, inputs.wants_frame)
 
 
 @cache

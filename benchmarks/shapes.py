@@ -33,7 +33,7 @@ class Shape(NamedTuple):
         return f"{self.peers:,} x {self.each:,}"
 
 
-USUAL, MANY, ONE = Shape(100, 1000), Shape(10_000, 10), Shape(1, 100_000)
+USUAL, MANY, ONE, SLOW = Shape(100, 1000), Shape(10_000, 10), Shape(1, 100_000), Shape(100, 100)
 
 
 def parts(shape: Shape, wanted: Sequence[CID]) -> Parts[CID]:

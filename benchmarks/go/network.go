@@ -24,6 +24,7 @@ type gatedNetwork struct {
 	bytes int64
 	left  atomic.Int64 // answers still to be sent
 	done  chan struct{}
+	each  chan struct{} // told of each message, if there is one
 }
 
 var _ bsnet.BitSwapNetwork = (*gatedNetwork)(nil)
@@ -57,7 +58,16 @@ func (n *gatedNetwork) SendMessage(ctx context.Context, _ peer.ID, m bsmsg.BitSw
 	if left := n.left.Add(-sent); left <= 0 && left+sent > 0 {
 		close(n.done)
 	}
+	if n.each != nil {
+		n.each <- struct{}{}
+	}
 	return nil
+}
+
+// tellOfEach opens the gate and has every message told of.
+func (n *gatedNetwork) tellOfEach() {
+	n.each = make(chan struct{}, 1)
+	close(n.gate)
 }
 
 // drain opens the gate and waits until enough is sent.

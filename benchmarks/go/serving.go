@@ -1,6 +1,10 @@
 package main
 
-import blocks "github.com/ipfs/go-block-format"
+import (
+	"context"
+
+	blocks "github.com/ipfs/go-block-format"
+)
 
 const (
 	haveOnWire  = 40 // bytes of a HAVE in a frame, with a CID of 36
@@ -11,6 +15,7 @@ var (
 	usual = shape{100, 1000}
 	many  = shape{10_000, 10}
 	one   = shape{1, 100_000}
+	slow  = shape{100, 100}
 )
 
 // scene is a node before something is timed: a peer keeps up to `limit` wants, has sent `before`.
@@ -37,6 +42,7 @@ func servingOperations() []operation {
 		notifying(scene{shape: usual, limit: usual.each, store: nothingHeld, before: wantSilently}),
 		receiving("overflow", queued(usual), wantMore),
 		disconnecting(queued(usual)),
+		oneByOne(scene{shape: slow, limit: slow.each, store: smallHeld}),
 	}
 	for _, s := range []shape{many, one} {
 		out = append(out,
@@ -98,4 +104,23 @@ func notifying(s scene) operation {
 
 func disconnecting(s scene) operation {
 	return s.operation("peers disconnect", s.shape.all(), func(n *node, _ *mapStore) { n.disconnect() })
+}
+
+// oneByOne wants one block a message, and waits for it before the next.
+func oneByOne(s scene) operation {
+	op := s.operation("a block at a time", s.shape.all(), func(n *node, _ *mapStore) {
+		n.net.tellOfEach()
+		for i, frames := range wantSingly(s.shape) {
+			for _, wire := range frames {
+				n.server.ReceiveMessage(context.Background(), n.peers[i], read(wire))
+				<-n.net.each
+			}
+		}
+	})
+	prepare := op.prepare
+	op.prepare = func() (func() int, func()) {
+		wantSingly(s.shape)
+		return prepare()
+	}
+	return op
 }

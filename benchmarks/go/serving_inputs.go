@@ -50,6 +50,15 @@ var (
 	wantMiddle = once(func(s shape) frames {
 		return written(same(s, names(middleBlocks())), 0, pb.Message_Wantlist_Block, true)
 	})
+	// wantSingly are the first wants of wantSmall, one a message.
+	wantSingly = once(func(s shape) frames {
+		out := make(frames, s.peers)
+		for i := range out {
+			some := names(smallBlocks())[i*s.each : (i+1)*s.each]
+			out[i] = written([][][]cid.Cid{shares(some, 1)}, 0, pb.Message_Wantlist_Block, true)[0]
+		}
+		return out
+	})
 	// wantSilently is of peers that all want the same, and do not ask for DONT_HAVE.
 	wantSilently = once(func(s shape) frames { return written(same(s, cids(s.each)), 0, pb.Message_Wantlist_Block, false) })
 	// wantMore are other wants than those of wantHaves, and more urgent.
