@@ -216,7 +216,9 @@ class Model:
         chosen = min(self.ready(), key=lambda peer: self.rank(peer, now), default=None)
         if chosen is None:
             return None
-        envelope = Envelope(chosen, chosen.take(), now)
+        crowded = self.work_under_way() >= self.options.max_total_outstanding_bytes // 2
+        target = self.options.target_message_size if crowded else chosen.target
+        envelope = Envelope(chosen, chosen.take(target), now)
         self.services += 1
         chosen.served = now, self.services
         self.out.append(envelope)

@@ -104,11 +104,11 @@ class Peer:
         if not self.queued and not self.under_way:
             self.served = None
 
-    def take(self) -> list[Answer]:
-        """The next answers, in order."""
+    def take(self, target: int) -> list[Answer]:
+        """The next answers, in order, until they weigh `target` bytes."""
         taken: list[Answer] = []
         weight, room = 0, ROOM
-        while self.queued and weight < self.target and (not self.cap or self.work_under_way() < self.cap):
+        while self.queued and weight < target and (not self.cap or self.work_under_way() < self.cap):
             answer = max(self.queued.values(), key=lambda other: (other.priority, -other.age))
             room -= answer.wire
             if room < 0 and taken:

@@ -148,3 +148,24 @@ def test_a_drain_takes_as_long_as_the_line_needs() -> None:
     uplink.drain()
     assert node.now - start == pytest.approx(19 * WANTS * 4 * KIB / RATE)
     assert max(size for _, size in uplink.sent) <= MIB + 4 * KIB
+
+
+def test_peers_that_stop_reading_large_messages_leave_room_for_all_others() -> None:
+    """Each reads fast until its messages are large; together they hold more than half of what may be under way."""
+    node = node_with(ServerOptions(max_total_outstanding_bytes=4 * MIB))
+    peers = [f"peer {number}" for number in range(32)]
+    for peer in peers:
+        want(node, peer)
+    held: dict[str, int] = {}
+    while (taken := node.take()) is not None:
+        envelope, message = taken
+        if envelope.block_bytes < 512 * KIB and held.get(envelope.peer, 0) == 0 and len(held) < 4:
+            node.engine.envelope_sent(envelope, node.now)
+        else:
+            held[envelope.peer] = message.size()
+    assert held.keys() == set(peers)
+    assert sorted(held.values())[-4:] == [512 * KIB] * 4
+    want(node, "light", 1)
+    newcomer = node.take()
+    assert newcomer is not None
+    assert newcomer[0].peer == "light"

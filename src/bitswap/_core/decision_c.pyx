@@ -339,11 +339,13 @@ cdef class DecisionCore(Lanes):
             return None
         number = self.q.turns.heap[0].peer
         peer = peer_at(&self.q, number)
+        # Large messages to peers that stopped reading leave room for small ones to all others.
+        cdef int64_t target = self.q.target if self.q.active_work >= self.most_active // 2 else peer.target
         envelope.core = self
         envelope.peer = <str>self.names[number]
         if keep_ages_small(&self.q, peer) < 0:
             raise MemoryError
-        if board(&self.q, peer, &envelope.flight, peer.target, _frame - MESSAGE_OVERHEAD) < 0:
+        if board(&self.q, peer, &envelope.flight, target, _frame - MESSAGE_OVERHEAD) < 0:
             raise MemoryError
         depart(&self.q, number, peer, &envelope.flight, now)
         envelope.name_blocks()

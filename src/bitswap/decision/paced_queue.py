@@ -86,10 +86,16 @@ class PacedQueue:
         """The next answers, of the peer whose turn it is; None while nobody can be given anything."""
         while self._retries and self._retries[0][0] <= now:
             self._retry(heapq.heappop(self._retries))
-        if self._lanes.active_work >= self._options.max_total_outstanding_bytes:
+        options, active = self._options, self._lanes.active_work
+        if active >= options.max_total_outstanding_bytes:
             return None
         lane = self._lanes.select(now)
-        return self._lanes.take(lane, lane.pace.target, now, _FRAME) if lane is not None else None
+        if lane is None:
+            return None
+        # Large messages to peers that stopped reading leave room for small ones to all others.
+        crowded = active >= options.max_total_outstanding_bytes // 2
+        target = options.target_message_size if crowded else lane.pace.target
+        return self._lanes.take(lane, target, now, _FRAME)
 
     @property
     def ready(self) -> bool:
