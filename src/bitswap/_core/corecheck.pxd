@@ -341,7 +341,7 @@ cdef inline size_t bytes_of(void* p) noexcept:
 
 cdef inline size_t queues_bytes(const Queues* q) noexcept:
     """Bytes held in C."""
-    cdef size_t total = cids_memory(&q.cids) + bytes_of(q.turns.heap)
+    cdef size_t total = cids_memory(&q.cids) + bytes_of(q.turns.heap) + bytes_of(q.names.places)
     cdef uint32_t number
     cdef const Peer* peer
     cdef const Flight* flight

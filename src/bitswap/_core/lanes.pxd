@@ -1,6 +1,7 @@
 # cython: language_level=3
 """Peers as they come, are ranked, are given answers and leave; and what all of them share."""
 
+from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
@@ -111,6 +112,7 @@ cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept no
     """The peer leaves, and so goes all it was owed; only its flights still count."""
     cdef Flight* flight
     cdef uint32_t generation = peer.generation + 1
+    cdef PyObject* name = peer.name
     cdef uint64_t tie = peer.tie
     cdef int under_way = peer.under_way
     leave_turn(q, peer)
@@ -126,6 +128,7 @@ cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept no
     peer.tie = tie
     peer.taken = True
     peer.generation = generation
+    peer.name = name
     peer.under_way = under_way
 
 

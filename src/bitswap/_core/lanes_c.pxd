@@ -8,13 +8,11 @@ from bitswap._core.records cimport Queues
 
 cdef class Lanes:
     cdef Queues q
-    cdef dict numbers   # name of a peer -> number of its record, also while only flights of it are left
-    cdef list names
     cdef uint64_t seed
 
     cdef uint32_t find(self, object peer) except? 0xFFFFFFFFU
     cdef uint32_t admit(self, object peer) except? 0xFFFFFFFFU
-    cdef object enter(self, str name, object tie)
+    cdef str name_of(self, uint32_t number)
     cdef int leave(self, object peer) except -1
-    cdef int part(self, uint32_t number) except -1
+    cdef void part(self, uint32_t number) noexcept
     cdef list wanted_keys(self, uint32_t number)

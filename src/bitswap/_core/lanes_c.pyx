@@ -15,6 +15,7 @@ from bitswap._core.cidstore cimport cid_at, cid_key, cid_length
 from bitswap._core.corecheck cimport check_queues, queues_bytes
 from bitswap._core.lanes cimport drop_peer, free_queues, init_queues, new_peer, reserve_peer, say_goodbye, trim_queues, welcome
 from bitswap._core.memory cimport grab, release
+from bitswap._core.peernames cimport add_name, drop_name, find_name, free_names, reserve_name
 from bitswap._core.records cimport WANTED, Peer, Want, peer_at, want_at
 from bitswap._core.wire_c cimport secret
 
@@ -39,63 +40,47 @@ cdef int compare_ages(const void* a, const void* b) noexcept nogil:
 
 cdef class Lanes:
     def __cinit__(self, *args, **kwargs):
-        self.numbers = {}
-        self.names = []
         if init_queues(&self.q, &secret) < 0:
             raise MemoryError
 
     def __dealloc__(self):
+        free_names(&self.q)
         free_queues(&self.q)
 
     cdef uint32_t find(self, object peer) except? 0xFFFFFFFFU:
         """The number of a peer that is here, or NIL."""
-        cdef object found = self.numbers.get(peer)
-        if found is None:
+        cdef uint32_t number
+        if not isinstance(peer, str):
             return NIL
-        cdef uint32_t number = found
-        return number if peer_at(&self.q, number).present else NIL
+        number = find_name(&self.q, PyUnicode_FromObject(peer))
+        return number if number != NIL and peer_at(&self.q, number).present else NIL
 
     cdef uint32_t admit(self, object peer) except? 0xFFFFFFFFU:
         """The number of a peer, which is here from now on."""
-        cdef object found = self.numbers.get(peer)
-        cdef uint32_t number
-        if found is None:
-            name = PyUnicode_FromObject(peer)  # exactly a str, so that finding it runs no other code
+        cdef str name = PyUnicode_FromObject(peer)  # of a subclass it makes a str
+        cdef uint32_t number = find_name(&self.q, name)
+        cdef uint64_t tie
+        if number == NIL:
             tie = _hash(name.encode("utf-8", "surrogatepass"), self.seed)
-            found = self.numbers.get(name)
-            if found is None:
-                found = self.enter(name, tie)
-        number = found
+            number = find_name(&self.q, name)  # making bytes may have run other code
+        if number == NIL:
+            if reserve_peer(&self.q) < 0 or reserve_name(&self.q) < 0:
+                raise MemoryError
+            number = new_peer(&self.q, tie)
+            add_name(&self.q, number, name)
         if not peer_at(&self.q, number).present:
             welcome(&self.q, peer_at(&self.q, number))
         return number
 
-    cdef object enter(self, str name, object tie):
-        cdef uint32_t number
-        cdef uint64_t rank = tie
-        if reserve_peer(&self.q) < 0:
-            raise MemoryError
-        number = new_peer(&self.q, rank)
-        try:
-            while <uint32_t>len(self.names) <= number:
-                self.names.append(None)
-            self.numbers[name] = number
-        except BaseException:
-            drop_peer(&self.q, number)
-            raise
-        self.names[number] = name
-        return number
+    cdef str name_of(self, uint32_t number):
+        return <str>peer_at(&self.q, number).name
 
-    cdef int part(self, uint32_t number) except -1:
+    cdef void part(self, uint32_t number) noexcept:
         """Let go of the record of a peer that has left, once nothing is under way to it either."""
-        cdef Peer* peer = peer_at(&self.q, number)
-        if not peer.present and peer.under_way == 0:
-            name = self.names[number]
-            self.names[number] = None
+        if not peer_at(&self.q, number).present and peer_at(&self.q, number).under_way == 0:
+            drop_name(&self.q, number)
             drop_peer(&self.q, number)
-            del self.numbers[name]
             trim_queues(&self.q)
-        return 0
 
     cdef int leave(self, object peer) except -1:
         """The peer leaves with all it was owed."""
@@ -104,7 +89,8 @@ cdef class Lanes:
             return 0
         say_goodbye(&self.q, number, peer_at(&self.q, number))
         trim_queues(&self.q)
-        return self.part(number)
+        self.part(number)
+        return 0
 
     cdef list wanted_keys(self, uint32_t number):
         """The CIDs that a peer wants, as bytes, oldest want first. Making bytes runs no other code."""
@@ -144,11 +130,12 @@ cdef class Lanes:
         cdef const char* wrong = check_queues(&self.q)
         if wrong != NULL:
             raise AssertionError(wrong.decode())
-        if len(self.numbers) != self.q.peers.used:
+        cdef uint32_t number
+        if self.q.names.count != self.q.peers.used:
             raise AssertionError("peers have no name, or names no peer")
-        for name, number in self.numbers.items():
-            if self.names[number] != name:
-                raise AssertionError(f"{name!r} and its number disagree")
+        for number in range(self.q.peers.fresh):
+            if peer_at(&self.q, number).taken and find_name(&self.q, self.name_of(number)) != number:
+                raise AssertionError(f"{self.name_of(number)!r} is not found")
 
     def renumber_at(self, age):
         """For tests: renumber wants and answers of a peer whose youngest has this age, which is 2**30 without."""

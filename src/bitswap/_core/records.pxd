@@ -5,6 +5,7 @@ One `Want` for each peer and CID is entry of the ledger, queued answer and what 
 All links are numbers of records, so that nothing hangs on where memory lies.
 """
 
+from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from bitswap._core.cidarena cimport NIL, Cid
@@ -146,6 +147,7 @@ cdef struct Peer:
     uint32_t popular_room   # a power of two
     Order* order            # or NULL
     Flight* flights
+    PyObject* name          # a str that is held
 
 
 # One of those who are ready, in a heap.
@@ -179,8 +181,16 @@ cdef struct Node:
     uint32_t head       # first want
 
 
+# A hash table of numbers of peers, plus one.
+cdef struct Names:
+    uint32_t* places
+    uint32_t count
+    uint32_t room       # a power of two
+
+
 cdef struct Queues:
     CidStore cids
+    Names names
     Slab wants
     Slab peers
     Turns turns

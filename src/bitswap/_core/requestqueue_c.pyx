@@ -246,7 +246,7 @@ cdef class RequestQueue(Lanes):
             return None
         batch.queue = self
         number = self.q.turns.heap[0].peer
-        batch.peer = <str>self.names[number]
+        batch.peer = self.name_of(number)
         peer = peer_at(&self.q, number)
         if keep_ages_small(&self.q, peer) < 0 or board(&self.q, peer, &batch.flight, most, 2**62) < 0:
             raise MemoryError
@@ -280,7 +280,10 @@ cdef class RequestQueue(Lanes):
             land_well(&self.q, &batch.flight, now)
         else:
             land_badly(&self.q, &batch.flight, True)
-        return self.changed(number) if current else self.part(number)
+        if current:
+            return self.changed(number)
+        self.part(number)
+        return 0
 
     cdef int changed(self, uint32_t number) except -1:
         """Answers have left the queue; a peer without any is removed."""
@@ -288,7 +291,7 @@ cdef class RequestQueue(Lanes):
         if peer.queued or peer.active:
             update_peer(&self.q, number, peer)
             return 0
-        name = self.names[number]
+        name = self.name_of(number)
         say_goodbye(&self.q, number, peer)
         trim_queues(&self.q)
         self.part(number)
