@@ -342,7 +342,7 @@ cdef class DecisionCore(Lanes):
         # Large messages to peers that stopped reading leave room for small ones to all others.
         cdef int64_t target = self.q.target if self.q.active_work >= self.most_active // 2 else peer.target
         envelope.core = self
-        envelope.peer = <str>self.names[number]
+        envelope.peer = self.name_of(number)
         if keep_ages_small(&self.q, peer) < 0:
             raise MemoryError
         if board(&self.q, peer, &envelope.flight, target, _frame - MESSAGE_OVERHEAD) < 0:
@@ -461,15 +461,19 @@ cdef class DecisionCore(Lanes):
         return [new_cid(start_of(key), len(key)) for key in self.wanted_keys(self.find(peer))]
 
     def peers(self):
-        return [name for name, number in list(self.numbers.items()) if peer_at(&self.q, number).wanted]
+        cdef list found = []
+        cdef uint32_t number
+        for number in range(self.q.peers.fresh):
+            if peer_at(&self.q, number).taken and peer_at(&self.q, number).wanted:
+                found.append(self.name_of(number))
+        return found
 
     def queued_peers(self):
-        cdef Peer* peer
         cdef list found = []
-        for name, number in list(self.numbers.items()):
-            peer = peer_at(&self.q, number)
-            if peer.queued or peer.active:
-                found.append(name)
+        cdef uint32_t number
+        for number in range(self.q.peers.fresh):
+            if peer_at(&self.q, number).taken and (peer_at(&self.q, number).queued or peer_at(&self.q, number).active):
+                found.append(self.name_of(number))
         return found
 
     @property
