@@ -68,6 +68,8 @@ def _odd_cids() -> list[CID]:
         _v1(0x0129, 0x00, b"inline"),
         _v1(0x55, 0x00, b""),
         _v1(2**62, 0xB201, _digest("wide", 8)),
+        _v1(0x55, 0x12, twin[:-1] + bytes([twin[-1] ^ 1])),  # nearly the same, at the end or the beginning
+        _v1(0x55, 0x12, bytes([twin[0] ^ 128]) + twin[1:]),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from .catalogue import INT32, ODD, usual_size
+from .catalogue import INT32, ODD, SIZES
 from .engine_operations import POPULATIONS, STEPS
 from .queue_side import QueueSetup, TaskData
 from .world import Operation
@@ -66,7 +66,8 @@ class QueueGenerator:
     def _task(self) -> TaskData:
         rng = self.random
         number = rng.choice(self.cids)
-        size = usual_size(number) if rng.random() < 0.8 else None
+        # Here every answer has a size of its own.
+        size = rng.choice((*SIZES, 2**31, 2**32 - 1)) if rng.random() < 0.8 else None
         return number, rng.choice(self.priorities), size, rng.random() < 0.6, rng.random() < 0.5
 
     def _push(self) -> Operation:

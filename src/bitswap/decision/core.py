@@ -52,13 +52,24 @@ class Lookup:
         """Wanted blocks that it did not know."""
 
     def sizes(self, found: Sequence[int | None]) -> Sequence[int | None]:
-        """Bytes of all wanted blocks, when `found` are those of `cids`. ValueError if the lengths differ."""
+        """Bytes of all wanted blocks, when `found` are those of `cids`.
+
+        ValueError if the lengths differ, or for what can be no size.
+        """
         if len(found) != len(self.cids):
             raise ValueError(f"{len(found)} sizes for {len(self.cids)} blocks")
+        check_sizes(found)
         if not self.known:
             return found
         known, rest = self.known, iter(found)
         return [known[want.cid] if want.cid in known else next(rest) for want in self.wants]
+
+
+def check_sizes(sizes: Iterable[int | None]) -> None:
+    """ValueError for a negative one."""
+    given = list(filter(None, sizes))
+    if given and min(given) < 0:
+        raise ValueError(f"a block cannot have {next(size for size in given if size < 0)} bytes")
 
 
 class DecisionCore:
@@ -123,6 +134,7 @@ class DecisionCore:
         self.message_received(peer, lookup, sizes(lookup.cids), now)
 
     def notify_new_blocks(self, sizes: Mapping[CID, int], now: float) -> None:
+        check_sizes(sizes.values())
         tasks: dict[str, list[QueuedTask]] = {}
         for cid, size in sizes.items():
             if size > SURELY_FITS and not self._fits(cid, size):
@@ -135,6 +147,7 @@ class DecisionCore:
             self._answer(peer, answers)
 
     def blocks_stored(self, sizes: Mapping[CID, int]) -> None:
+        check_sizes(sizes.values())
         self._known.add(sizes)
 
     def blocks_removed(self, cids: Sequence[CID]) -> None:
@@ -158,6 +171,7 @@ class DecisionCore:
         return self._queue.next_deadline()
 
     def fill(self, envelope: Envelope, blocks: Sequence[Block | None]) -> Message | None:
+        self._check_owner(envelope)
         if len(blocks) != len(envelope.cids):
             raise ValueError(f"{len(blocks)} blocks for {len(envelope.cids)} CIDs")
         batch, peer = envelope.batch, envelope.peer
@@ -185,12 +199,14 @@ class DecisionCore:
         return message
 
     def envelope_sent(self, envelope: Envelope, now: float) -> bool:
+        self._check_owner(envelope)
         if envelope.ended:
             return False
         self._queue.done(envelope.batch, now)
         return True
 
     def envelope_failed(self, envelope: Envelope, now: float) -> bool:
+        self._check_owner(envelope)
         batch, peer = envelope.batch, envelope.peer
         withdrawn = batch.lane.queue.is_withdrawn
         owed = [task for task in batch.taken if not withdrawn(task.cid) and self._is_told(task)]
@@ -199,6 +215,10 @@ class DecisionCore:
         cids = {task.cid for task in owed}
         self._ledger.restore(peer, [want for want in envelope.answered if want.cid in cids])
         return True
+
+    def _check_owner(self, envelope: Envelope) -> None:
+        if not self._queue.has_made(envelope.batch):
+            raise ValueError("this is another core's envelope")
 
     # Questions
 

@@ -34,9 +34,11 @@ L = TypeVar("L", bound=Lane)
 class Batch:
     """Answers taken for one peer, under way until `Lanes.finish`."""
 
-    __slots__ = ("ended", "lane", "more", "pending_work", "taken", "taken_at", "work")
+    __slots__ = ("ended", "lane", "lanes", "more", "pending_work", "taken", "taken_at", "work")
 
-    def __init__(self, lane: Lane, taken: list[QueuedTask], now: float) -> None:
+    def __init__(self, lanes: object, lane: Lane, taken: list[QueuedTask], now: float) -> None:
+        self.lanes = lanes
+        """Whose it is."""
         self.lane = lane
         self.taken = taken
         self.taken_at = now
@@ -108,7 +110,7 @@ class Lanes(Generic[L]):
     def take(self, lane: L, target: int, now: float, room: int = UNLIMITED) -> Batch:
         """Take a batch of a selected lane; see `PeerQueue.pop`."""
         peer = lane.queue.peer
-        batch = Batch(lane, lane.queue.pop(target, lane.max_active, room), now)
+        batch = Batch(self, lane, lane.queue.pop(target, lane.max_active, room), now)
         self.active_work += batch.work
         self._under_way[peer] = self._under_way.get(peer, 0) + 1
         self._scheduler.served(peer, now)

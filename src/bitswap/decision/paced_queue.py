@@ -106,6 +106,9 @@ class PacedQueue:
         """When `pop` may have something that it has not now, without any other call."""
         return self._retries[0][0] if self._retries else None
 
+    def has_made(self, batch: Batch) -> bool:
+        return batch.lanes is self._lanes
+
     def is_current(self, batch: Batch) -> bool:
         """Whether the batch is under way and its peer has not gone since."""
         return self._lanes.is_current(batch)

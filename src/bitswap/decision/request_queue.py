@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bitswap._core.interface import int32
 from bitswap.cid import CID
 from bitswap.decision.interface import MAX_ENVELOPES_PER_PEER, QueueStat, Task
 from bitswap.decision.lanes import Batch, Lanes
@@ -19,6 +20,8 @@ from bitswap.decision.task import MERGERS, QueuedTask
 from bitswap.errors import UsageError
 
 Hook = Callable[[str], None]
+MAX_SIZE = 2**32 - 1
+"""Bytes of a block, at most."""
 
 
 class _Lane:
@@ -40,6 +43,16 @@ class _Lane:
         return not self.queue.pending and not self.queue.active
 
 
+def _queued(
+    cid: CID, priority: int, size: int | None, want_block: bool, send_dont_have: bool = False
+) -> QueuedTask:
+    """UsageError for a priority or size out of range."""
+    if size is not None and not 0 <= size <= MAX_SIZE:
+        int32(priority, "priority")  # what is wrong first is told first
+        raise UsageError(f"a block cannot have {size} bytes")
+    return QueuedTask(cid, int32(priority, "priority"), size, want_block, send_dont_have)
+
+
 class RequestQueue:
     """See `interface.RequestQueue`."""
 
@@ -57,6 +70,10 @@ class RequestQueue:
     ) -> None:
         if merging not in MERGERS:
             raise UsageError(f"merging must be one of {', '.join(MERGERS)}, not {merging!r}")
+        if batches_per_peer > MAX_ENVELOPES_PER_PEER:
+            raise UsageError(
+                f"batches_per_peer must be at most {MAX_ENVELOPES_PER_PEER}, not {batches_per_peer}"
+            )
         self._merger = MERGERS[merging]
         self._max_active = max_active
         self._freezing = freezing
@@ -64,13 +81,12 @@ class RequestQueue:
         self._lanes: Lanes[_Lane] = Lanes(FairScheduler(salt, starvation_timeout), batches_per_peer)
 
     def push(self, peer: str, tasks: Sequence[Task], now: float, limit: int | None = None) -> int:
+        made = [_queued(*task) for task in tasks]
         lane = self._lanes.get(peer)
         added = lane is None
         if lane is None:
             lane = _Lane(PeerQueue(peer, merger=self._merger), self._max_active)
-        dropped = lane.queue.push(
-            [QueuedTask(*task) for task in tasks], UNLIMITED if limit is None else limit
-        )
+        dropped = lane.queue.push(made, UNLIMITED if limit is None else limit)
         if lane.idle:
             return dropped
         if added:
@@ -85,11 +101,13 @@ class RequestQueue:
         return self._lanes.take(lane, target, now) if lane is not None and target > 0 else None
 
     def done(self, batch: Batch, now: float) -> None:
+        self._check_owner(batch)
         lane = self._lanes.finish(batch)
         if lane is not None:
             self._changed(lane)
 
     def failed(self, batch: Batch, now: float) -> None:
+        self._check_owner(batch)
         queue = batch.lane.queue
         owed = [task for task in batch.taken if not queue.is_withdrawn(task.cid)]
         lane = self._lanes.finish(batch)
@@ -136,6 +154,10 @@ class RequestQueue:
             pending=sum(len(queue.pending) for queue in queues),
             active=sum(len(queue.active) for queue in queues),
         )
+
+    def _check_owner(self, batch: Batch) -> None:
+        if batch.lanes is not self._lanes:
+            raise ValueError("this is another queue's batch")
 
     def _changed(self, lane: _Lane) -> None:
         """Answers have left the queue; a peer without any is removed."""
