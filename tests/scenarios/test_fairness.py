@@ -151,7 +151,7 @@ def test_a_drain_takes_as_long_as_the_line_needs() -> None:
 
 
 def test_peers_that_stop_reading_large_messages_leave_room_for_all_others() -> None:
-    """Each reads fast until its messages are large; together they hold more than half of what may be under way."""
+    """Each reads fast until its messages are large; together they hold half of what may be under way."""
     node = node_with(ServerOptions(max_total_outstanding_bytes=4 * MIB))
     peers = [f"peer {number}" for number in range(32)]
     for peer in peers:
