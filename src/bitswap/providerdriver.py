@@ -30,8 +30,8 @@ from bitswap.routing.threads import Reading, Threads
 
 _log = logging.getLogger(__name__)
 
-Told: TypeAlias = Callable[[ProviderQueryManager, float], None]
-"""What is to be told to the machine, with the time."""
+Told: TypeAlias = Callable[[float], None]
+"""Tells the machine something; to be called with the time, and with the owner's lock held."""
 
 
 @runtime_checkable
@@ -43,12 +43,11 @@ class PicksAddresses(Protocol):
 
 
 class ProviderDriver:
-    """Asks `routing` and dials through `network`, for the machine of one client.
+    """Asks `routing` and dials through `network`, for the `machine` of one client.
 
-    `report` calls what it is given with the machine and the time, under the owner's lock, and then has the
-    machine's commands carried out; it is called on threads of this driver, and drops what comes after the
-    end. `connected` is told of a peer before the machine is. Several routers are asked at once. Raises
-    UsageError for what is no router.
+    `report` calls what it is given under the owner's lock, and then has the machine's commands carried out;
+    it is called on threads of this driver, and drops what comes after the end. `connected` is told of a peer
+    before the machine is. Several routers are asked at once. Raises UsageError for what is no router.
     """
 
     def __init__(
@@ -76,12 +75,8 @@ class ProviderDriver:
         # Both wait for as many jobs as the machine has places for, so none waits for a thread.
         self._askers = Threads("bitswap-router", options.max_queries * len(self._routers))
         self._dialers = Threads("bitswap-provider-dial", options.max_dials)
-
-    def machine(self) -> ProviderQueryManager:
-        """A machine whose commands this driver can carry out."""
-        return ProviderQueryManager(
-            self._options, self_id=self._network.self_id, looks_up=bool(self._lookers)
-        )
+        self.machine = ProviderQueryManager(options, self_id=network.self_id, looks_up=bool(self._lookers))
+        """Not to be touched without the owner's lock."""
 
     def run(self, commands: Iterable[Command]) -> None:
         """Begin to carry these out; does not wait. Not to be called with the owner's lock held."""
@@ -130,12 +125,12 @@ class ProviderDriver:
 
     def _found(self, number: int, item: object) -> None:
         provider = self._checked(item)
-        self._report(lambda machine, now: machine.found(number, [provider], now))
+        self._report(lambda now: self.machine.found(number, [provider], now))
 
     def _asked(self, number: int, error: str | None) -> None:
         with self._lock:
             del self._questions[number]
-        self._report(lambda machine, now: machine.asked(number, error, now))
+        self._report(lambda now: self.machine.asked(number, error, now))
 
     def _checked(self, item: object) -> Provider:
         """A provider that can be worked with; raises RoutingError for what none is."""
@@ -169,7 +164,7 @@ class ProviderDriver:
         found = self._dialable(peer, islice(addresses, most))
         failed = _said(error for error in errors if error is not None)
         self._report(
-            lambda machine, now: machine.looked_up(command.number, found, now, None if found else failed)
+            lambda now: self.machine.looked_up(command.number, found, now, None if found else failed)
         )
 
     # -- dials
@@ -184,7 +179,7 @@ class ProviderDriver:
             failure = error
         if failure is None:
             self._connected(command.peer)
-        self._report(lambda machine, now: machine.dialled(command.number, failure, now))
+        self._report(lambda now: self.machine.dialled(command.number, failure, now))
 
 
 class _Question:

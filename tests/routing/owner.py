@@ -26,28 +26,28 @@ class Owner:
         self.driver = ProviderDriver(
             network, routing, self.options, report=self.report, connected=self.peer_connected
         )
-        self.machine = self.driver.machine()
+        self.machine = self.driver.machine
         self.reports = 0
 
     def report(self, told: Told) -> None:
         with self._moved:
             self.reports += 1
-            told(self.machine, self._clock.now())
+            told(self._clock.now())
             commands = self.machine.commands()
             self._moved.notify_all()
         self.driver.run(commands)
 
     def peer_connected(self, peer: Peer) -> None:
         self.connected.append(peer)
-        self.report(lambda machine, now: machine.peer_connected(peer, now))
+        self.report(lambda now: self.machine.peer_connected(peer, now))
 
     def search(self, cid: CID) -> Search:
         made: list[Search] = []
-        self.report(lambda machine, now: made.append(machine.search(cid, now)))
+        self.report(lambda now: made.append(self.machine.search(cid, now)))
         return made[0]
 
     def leave(self, search: Search) -> None:
-        self.report(lambda machine, now: machine.leave(search, now))
+        self.report(lambda now: self.machine.leave(search, now))
 
     def wait(self, until: Callable[[], bool]) -> None:
         with self._moved:
@@ -59,6 +59,6 @@ class Owner:
         return search.outcome
 
     def close(self) -> None:
-        self.report(lambda machine, now: machine.close(now))
+        self.report(lambda now: self.machine.close(now))
         self.driver.close()
         self.driver.join()
