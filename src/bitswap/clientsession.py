@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -46,7 +46,7 @@ class Explanation:
     """Whether anybody waits for it."""
     asked: dict[Peer, str]
     """Which peers were asked for it, and what became of that."""
-    reasons: dict[Peer, str]
+    reasons: Mapping[Peer, str]
     """Why each peer that counts has not sent it."""
 
 

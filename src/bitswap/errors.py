@@ -6,6 +6,7 @@ Each is also a fitting built-in, so that code which knows nothing of Bitswap can
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import Enum
 
 
 class BitswapError(Exception):
@@ -36,6 +37,42 @@ class HashMismatch(RemoteError, ValueError):
     """Data that does not hash to its CID."""
 
 
+class Cause(Enum):
+    """What kept a block away, for programs; further down is nearer to the block."""
+
+    NO_PROVIDERS = "no peer to ask"
+    NOT_ASKED = "was not asked"
+    NOT_CONNECTED = "is not connected"
+    DIAL_FAILED = "could not be dialled"
+    DONT_HAVE = "answered DONT_HAVE"
+    OTHER = "failed"
+    CONNECTION_LOST = "was lost on the way"
+    SEND_FAILED = "could not be sent to"
+    TIMED_OUT = "did not answer in time"
+    UNANSWERED = "was asked and may still answer"
+    WITHHELD = "answered HAVE, but has not sent the block"
+
+
+class Reason(str):
+    """Why one peer has not sent a block: a text for people, and its `cause` for programs.
+
+    `when`: since when that is known, in seconds of the node's clock (`time.monotonic`), where it matters.
+    """
+
+    __slots__ = ("cause", "when")
+    cause: Cause
+    when: float | None
+
+    def __new__(cls, words: str, cause: Cause = Cause.OTHER, when: float | None = None) -> Reason:
+        self = super().__new__(cls, words)
+        self.cause = cause
+        self.when = when
+        return self
+
+    def __getnewargs__(self) -> tuple[str, Cause, float | None]:  # type: ignore[override]
+        return str(self), self.cause, self.when
+
+
 class Incomplete(BitswapError):
     """Not all blocks could be had; what came before was handed out and kept.
 
@@ -51,7 +88,15 @@ class Incomplete(BitswapError):
     ) -> None:
         super().__init__(message)
         self.missing = tuple(str(cid) for cid in missing)
-        self.reasons = dict(reasons or {})
+        self.reasons = {
+            peer: reason if isinstance(reason, Reason) else Reason(reason)
+            for peer, reason in (reasons or {}).items()
+        }
+
+    @property
+    def cause(self) -> Cause:
+        """What the reasons come to: that of the peer which came nearest; NO_PROVIDERS if nobody counted."""
+        return cause_of(self.reasons.values())
 
 
 class NotFound(Incomplete, KeyError):
@@ -63,6 +108,14 @@ class NotFound(Incomplete, KeyError):
 
 class Timeout(Incomplete, TimeoutError):
     """Time ran out; of blocks, `missing` and `reasons` say which were still waited for, and at whom."""
+
+
+def cause_of(reasons: Iterable[Reason]) -> Cause:
+    """The cause that came nearest to the block; NO_PROVIDERS of none."""
+    return max((reason.cause for reason in reasons), key=_NEARNESS.__getitem__, default=Cause.NO_PROVIDERS)
+
+
+_NEARNESS = {cause: place for place, cause in enumerate(Cause)}
 
 
 class Closed(BitswapError, RuntimeError):

@@ -7,7 +7,20 @@ from collections.abc import Iterable
 from bitswap.cid import CID
 from bitswap.network.interface import Peer
 
-_NOTHING: dict[Peer, bool] = {}
+
+
+class Heard(int):
+    """Whether a peer has a block, true or false, and `when` it said so; one for all CIDs of a message."""
+
+    when: float
+
+    def __new__(cls, has: bool, when: float) -> Heard:
+        self = super().__new__(cls, has)
+        self.when = when
+        return self
+
+
+_NOTHING: dict[Peer, Heard] = {}
 
 
 class BlockPresence:
@@ -17,7 +30,7 @@ class BlockPresence:
     """
 
     def __init__(self) -> None:
-        self._known: dict[CID, dict[Peer, bool]] = {}
+        self._known: dict[CID, dict[Peer, Heard]] = {}
 
     def __contains__(self, cid: object) -> bool:
         return cid in self._known
@@ -25,15 +38,16 @@ class BlockPresence:
     def __len__(self) -> int:
         return len(self._known)
 
-    def received(self, peer: Peer, haves: Iterable[CID], dont_haves: Iterable[CID]) -> None:
+    def received(
+        self, peer: Peer, haves: Iterable[CID], dont_haves: Iterable[CID], now: float = 0.0
+    ) -> None:
         """Note the answers of `peer`; a HAVE outweighs a DONT_HAVE of the same call."""
         known = self._known
-        for cid in dont_haves:
-            known.setdefault(cid, {})[peer] = False
-        for cid in haves:
-            known.setdefault(cid, {})[peer] = True
+        for cids, heard in ((dont_haves, Heard(False, now)), (haves, Heard(True, now))):
+            for cid in cids:
+                known.setdefault(cid, {})[peer] = heard
 
-    def of(self, cid: CID) -> dict[Peer, bool]:
+    def of(self, cid: CID) -> dict[Peer, Heard]:
         """Everybody's answer for `cid`; not to be changed."""
         return self._known.get(cid, _NOTHING)
 
@@ -47,7 +61,7 @@ class BlockPresence:
         """Drop the DONT_HAVEs for `cid`, because its holders are about to be asked again."""
         answers = self._known.get(cid)
         if answers is not None:
-            kept: dict[Peer, bool] = {peer: has for peer, has in answers.items() if has}
+            kept = {peer: has for peer, has in answers.items() if has}
             if kept:
                 self._known[cid] = kept
             else:

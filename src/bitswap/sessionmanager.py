@@ -14,12 +14,14 @@ from typing import NamedTuple
 from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
+from bitswap.errors import Reason
 from bitswap.network.interface import Peer
 from bitswap.notifications import Notifications, Subscription
 from bitswap.options import ClientOptions
 from bitswap.peermanager import PeerManager
 from bitswap.presence import BlockPresence
 from bitswap.session import Session
+from bitswap.session.reasons import reasons
 
 
 class Received(NamedTuple):
@@ -206,7 +208,7 @@ class SessionManager:
         haves = [cid for cid in haves if cid in waiting]
         dont_haves = [cid for cid in dont_haves if cid in waiting]
         self.haves += len(haves)
-        self._presence.received(peer, haves, dont_haves)
+        self._presence.received(peer, haves, dont_haves, now)
         sessions: dict[Session, tuple[dict[CID, None], dict[CID, None]]] = {}
         for place, cids in enumerate((haves, dont_haves)):
             for cid in cids:
@@ -266,13 +268,13 @@ class SessionManager:
         woken, self._woken = self._woken, {}
         return list(woken)
 
-    def reasons(self, cid: CID) -> dict[Peer, str]:
-        """Why each peer has not sent `cid` so far, over all sessions that want it."""
-        found: dict[Peer, str] = {}
-        for subscription in self._waiting.of(cid):
-            want = subscription.session.wants.all.get(cid)
+    def reasons(self, cid: CID, now: float | None = None) -> dict[Peer, Reason]:
+        """Why each peer has not sent `cid` so far, over all sessions that want it; see `session.reasons`."""
+        found: dict[Peer, Reason] = {}
+        for session in dict.fromkeys(subscription.session for subscription in self._waiting.of(cid)):
+            want = session.wants.all.get(cid)
             if want is not None:
-                found.update(subscription.session.reasons(want))
+                found.update(reasons(want, session.peers, self._presence.of(cid), self._peers, now))
         return found
 
     def is_wanted(self, cid: CID) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
+from bitswap.errors import Cause, Reason
 from bitswap.message import Message
 from bitswap.messagequeue import MessageQueue
 from bitswap.metrics.interface import ClientGauges
@@ -54,7 +55,7 @@ class WantManager:
             text = str(reason or "connection closed")
             if not text.startswith("connection "):
                 text = f"connection lost: {text}"
-            self._sessions.peer_disconnected(peer, text, now)
+            self._sessions.peer_disconnected(peer, Reason(text, Cause.CONNECTION_LOST, now), now)
 
     def set_have_support(self, peer: Peer, supports_have: bool) -> None:
         """What the protocol negotiated with `peer` says."""
@@ -145,7 +146,8 @@ class WantManager:
     def message_failed(self, queue: MessageQueue, error: BaseException, now: float) -> None:
         """Its wants are kept and sent again; after some failures in a row they go to others as well."""
         if self._peers.message_failed(queue, now):
-            self._sessions.silent(queue.peer, list(queue.cids()), f"sending failed: {error}", now)
+            reason = Reason(f"sending failed: {error}", Cause.SEND_FAILED, now)
+            self._sessions.silent(queue.peer, list(queue.cids()), reason, now)
 
     # -- time
 
@@ -160,7 +162,8 @@ class WantManager:
                 expired = owner.on_deadline(now)
                 self._peers.touch(owner)
                 if expired:
-                    reason = f"no answer in {owner.times.timeout:.3g} s"
+                    words = f"no answer in {owner.times.timeout:.3g} s"
+                    reason = Reason(words, Cause.TIMED_OUT, now)
                     self._sessions.silent(owner.peer, expired, reason, now)
             elif isinstance(owner, Session):
                 self._sessions.on_deadline(owner, now)
@@ -183,9 +186,9 @@ class WantManager:
         """Blocks from `peer` that nobody had asked for, since it connected."""
         return self._unwanted.get(peer, 0)
 
-    def reasons(self, cid: CID) -> dict[Peer, str]:
-        """Why each peer has not sent `cid` so far."""
-        return self._sessions.reasons(cid)
+    def reasons(self, cid: CID, now: float | None = None) -> dict[Peer, Reason]:
+        """Why each peer has not sent `cid` so far; with `now`, everybody who was asked, and when."""
+        return self._sessions.reasons(cid, now)
 
     def asked_of(self, cid: CID) -> dict[Peer, str]:
         """Which peers were asked for `cid`, and what became of that."""

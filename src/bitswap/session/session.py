@@ -9,7 +9,7 @@ is confined to named peers gives the want up instead, and says why.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ class Failure(NamedTuple):
     """A want that was given up: why, for each peer, and whether a connection was lost on the way."""
 
     cid: CID
-    reasons: dict[Peer, str]
+    reasons: Mapping[Peer, str]
     lost: bool
 
 
@@ -373,7 +373,7 @@ class Session:
         """Whether nobody that the session may ask will ever send it: a silent peer gets some more chances."""
         for peer in self.peers.named or ():
             member = self.peers.get(peer)
-            if member is None or self._presence.of(want.cid).get(peer) is False:
+            if member is None or not self._presence.of(want.cid).get(peer, True):
                 continue
             if member.silences < self._options.silent_attempts:
                 return False
@@ -385,6 +385,6 @@ class Session:
         lost = any(peer in self.peers.lost for peer in reasons)
         self.failures.append(Failure(want.cid, reasons, lost))
 
-    def reasons(self, want: Want) -> dict[Peer, str]:
+    def reasons(self, want: Want) -> Mapping[Peer, str]:
         """For each peer that counts for the session, why it has not sent the block."""
         return reasons(want, self.peers, self._presence.of(want.cid), self._network)
