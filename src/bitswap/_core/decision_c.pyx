@@ -22,10 +22,10 @@ from bitswap._core.cidtable cimport hash_cid
 from bitswap._core.crowd cimport Crowd
 from bitswap._core.envelope_c cimport MESSAGE_OVERHEAD, Envelope
 from bitswap._core.flights cimport (
-    answer_wants, board, depart, is_current, land_badly, land_well, pace_failed, settle_outcomes,
+    answer_wants, board, depart, is_current, land_badly, land_well, pace_failed,
 )
 from bitswap._core.intake cimport reserve_intake, take_in
-from bitswap._core.knownblocks cimport forget_block, remember_block
+from bitswap._core.knownblocks cimport forget_block, forget_if_known, remember_block
 from bitswap._core.lanes cimport trim_queues, update_peer
 from bitswap._core.lanes_c cimport Lanes
 from bitswap._core.ledger cimport found_want, keep_ages_small
@@ -319,8 +319,8 @@ cdef class DecisionCore(Lanes):
     cdef void forget(self, object key):
         cdef uint32_t length = PyBytes_GET_SIZE(key)
         cdef uint32_t cid = cids_find(&self.q.cids, start_of(key), length, hash_cid(start_of(key), length, &secret))
-        if cid != NIL and cid_at(&self.q.cids, cid).known:
-            forget_block(&self.q, cid)
+        if cid != NIL:
+            forget_if_known(&self.q, cid)
             trim_queues(&self.q)
 
     # Envelopes
@@ -388,10 +388,7 @@ cdef class DecisionCore(Lanes):
         envelope.compose(message, held, self.rules.denials)
         if not self.can_fill(envelope):
             return None
-        envelope.filled = True
-        if self.q.known.nodes.used and envelope.asked:
-            self.forget_vanished(envelope, held)
-        settle_outcomes(&self.q, &envelope.flight)
+        envelope.seal()
         if message.told.live == 0 and envelope.block_count == 0:
             self.end_well(envelope, envelope.flight.taken_at)
             return None
@@ -411,12 +408,6 @@ cdef class DecisionCore(Lanes):
         if envelope.core is not self:
             raise ValueError("this is another core's envelope")
         return 0
-
-    cdef void forget_vanished(self, Envelope envelope, list held):
-        cdef Py_ssize_t place
-        for place in range(envelope.asked):
-            if held[place] is None:
-                self.forget(envelope.cids[place])
 
     cdef int end_well(self, Envelope envelope, double now) except -1:
         if not envelope.flight.ended:

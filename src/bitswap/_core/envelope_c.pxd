@@ -23,3 +23,4 @@ cdef class Envelope:
     cdef list look_at(self, object blocks)
     cdef int compose(self, Message message, list held, bint denials) except -1
     cdef int enclose(self, Message message, list held) except -1
+    cdef void seal(self) noexcept

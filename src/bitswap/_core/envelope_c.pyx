@@ -6,7 +6,8 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 
 from bitswap._core.cidarena cimport Cid
 from bitswap._core.cidstore cimport cid_key, cid_length
-from bitswap._core.flights cimport is_current, leave_flights
+from bitswap._core.flights cimport is_current, leave_flights, settle_outcomes
+from bitswap._core.knownblocks cimport forget_if_known
 from bitswap._core.memory cimport release
 from bitswap._core.messagebody cimport DONT_HAVE, HAVE
 from bitswap._core.objects_c cimport is_same_cid, new_cid
@@ -18,6 +19,12 @@ from bitswap._core.wire_c cimport Message
 
 from bitswap.block import Block
 from bitswap.options import MAX_FRAME
+
+cdef extern from *:
+    """
+    #define BITSWAP_NOT_FOUND 0xFFFFFFFFu
+    """
+    const uint32_t NOT_FOUND "BITSWAP_NOT_FOUND"    # instead of the bytes of a block
 
 cdef object _block_type = Block
 cdef int64_t _frame = MAX_FRAME
@@ -33,7 +40,7 @@ cdef inline uint16_t outcome_of(
     """What becomes of an answer in a message with `room` bytes left; the block found, if any, was noted down."""
     cdef uint16_t vanished = 0
     if is_block(item):
-        if item.outcome == SAYS_BLOCK and item.found <= _frame - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - length:
+        if item.found != NOT_FOUND and item.found <= _frame - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - length:
             room[0] -= <int64_t>length + item.found + BLOCK_OVERHEAD
             return POSTPONED if room[0] < 0 else SAYS_BLOCK
         if want.flags & REPEATED:
@@ -96,7 +103,7 @@ cdef class Envelope:
             item = &self.flight.items[i]
             if not is_block(item):
                 continue
-            item.outcome = VANISHED
+            item.found = NOT_FOUND
             block = held[place]
             if block is not None:
                 data = block.data
@@ -106,8 +113,7 @@ cdef class Envelope:
                     self.cids[place] = cid  # of the two, the one whose hash is likely to be known
                 elif cid != asked:
                     held[place] = _block_type(asked, data)
-                item.found = min(len(data), 0xFFFFFFFF)
-                item.outcome = SAYS_BLOCK
+                item.found = min(len(data), NOT_FOUND - 1)
             place += 1
         return held
 
@@ -135,13 +141,25 @@ cdef class Envelope:
         """Put the blocks into the message."""
         cdef Py_ssize_t place = 0
         cdef uint32_t i
-        self.block_count = self.block_bytes = 0
         for i in range(self.flight.count):
             if not is_block(&self.flight.items[i]):
                 continue
             if self.flight.items[i].outcome == SAYS_BLOCK:
                 message.block_map[self.cids[place]] = held[place]
-                self.block_count += 1
-                self.block_bytes += self.flight.items[i].found
             place += 1
         return 0
+
+    cdef void seal(self) noexcept:
+        """Act on the outcomes; from here on the message is to be sent."""
+        cdef const Item* item
+        cdef uint32_t i
+        self.filled = True
+        for i in range(self.flight.count):
+            item = &self.flight.items[i]
+            if item.outcome == SAYS_BLOCK:
+                self.block_count += 1
+                self.block_bytes += item.found
+            elif is_block(item) and item.found == NOT_FOUND:
+                # Before its want is let go of.
+                forget_if_known(&self.core.q, want_at(&self.core.q, item.want).cid)
+        settle_outcomes(&self.core.q, &self.flight)

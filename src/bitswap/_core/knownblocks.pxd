@@ -27,6 +27,11 @@ cdef inline void remember_block(Queues* q, uint32_t number) noexcept nogil:
     cid.known = 1
 
 
+cdef inline void forget_if_known(Queues* q, uint32_t number) noexcept nogil:
+    if cid_at(&q.cids, number).known:
+        forget_block(q, number)
+
+
 cdef inline void forget_block(Queues* q, uint32_t number) noexcept nogil:
     """Of a CID that is known."""
     cdef Cid* cid = cid_at(&q.cids, number)
