@@ -8,8 +8,8 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 from bitswap._core.cidstore cimport cid_length
 from bitswap._core.records cimport (
-    BLOCK_OVERHEAD, MARKS, MERGE_BITSWAP, MERGE_REPLACE, OWED, PRESENCE_OVERHEAD, REPEATED, TASK_BLOCK, TASK_DENIAL,
-    TASK_FLAGS, TASK_HAVE, TASK_UNSIZED, WANTED, WITHDRAWN, Flight, Item, Peer, Queues, Want, cid_of, is_queued,
+    BLOCK_OVERHEAD, MARKS, MERGE_BITSWAP, MERGE_REPLACE, PRESENCE_OVERHEAD, REPEATED, TASK_BLOCK, TASK_DENIAL,
+    TASK_FLAGS, TASK_HAVE, WANTED, WITHDRAWN, Item, Peer, Queues, Want, cid_of, is_queued,
     key_priority, size_of, task_key, want_at, work_of,
 )
 from bitswap._core.taskheap cimport dequeue, enqueue, requeue

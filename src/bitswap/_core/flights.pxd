@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Answers that are taken together for one peer: taken, filled into a message, sent or not; and the pace at which it goes on."""
+"""Answers taken together for one peer: put into a message, sent or not; and the pace at which it goes on."""
 
 from libc.stdint cimport int64_t, uint32_t
 
@@ -9,7 +9,7 @@ from bitswap._core.lanes cimport rest_if_idle, update_peer
 from bitswap._core.ledger cimport answer_want, restore_want
 from bitswap._core.memory cimport regrab
 from bitswap._core.records cimport (
-    AHEAD, LATER, OUTCOMES, OWED, POSTPONED, SAYS_BLOCK, SAYS_HAVE, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, WITHDRAWN,
+    AHEAD, LATER, OUTCOMES, OWED, POSTPONED, SAYS_BLOCK, SAYS_HAVE, TASK_DENIAL, TASK_HAVE, VANISHED, WITHDRAWN,
     Flight, Item, Peer, Queues, peer_at, want_at,
 )
 from bitswap._core.taskheap cimport trim_slots

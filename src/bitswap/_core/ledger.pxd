@@ -1,7 +1,7 @@
 # cython: language_level=3
-"""Who wants what (boxo `decision/peer_ledger.go`): entries of the ledger, and the ages by which they and answers are ordered."""
+"""Who wants what (boxo `decision/peer_ledger.go`), and the ages by which wants and answers are ordered."""
 
-from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t
 from libc.stdlib cimport qsort
 
 from bitswap._core.evictions cimport drop_order, note_rank

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """Wants withdrawn: one by one, many at a time, all at once."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from bitswap._core.answers cimport drop_task, unlink_idle, withdraw
 from bitswap._core.cidarena cimport NIL
