@@ -9,7 +9,7 @@ BUILT := $(VENV)/.built-$(if $(filter 1,$(BITSWAP_PURE)),pure,compiled)
 SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd)
 FILE ?=
 
-.PHONY: build demo test lint types interop fuzz bench bench-check bench-vs-boxo clean
+.PHONY: build demo test lint types interop fuzz asan bench bench-check bench-vs-boxo clean
 
 build: $(BUILT)
 
@@ -43,6 +43,10 @@ interop: build
 
 fuzz: build
 	BITSWAP_FUZZ=long $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
+# The core under AddressSanitizer and UndefinedBehaviorSanitizer; needs gcc or clang with their libraries.
+asan: build
+	$(BIN)/python -m tests.sanitizers $(ARGS)
 
 bench: build
 	$(BIN)/python -m pytest benchmarks --benchmark-quiet $(ARGS)

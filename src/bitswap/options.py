@@ -48,7 +48,7 @@ class ServerOptions:
     max_outstanding_bytes_fast: int = 16 * MIB
     """The same for a peer that takes its messages fast."""
     max_total_outstanding_bytes: int = 256 * MIB
-    """Bytes under way to all peers; above it nobody is given more until something has left, and above half of it
+    """Bytes under way to all peers; above it nobody is given more until something has left. Above half of it
     messages are small again, so that peers that stop reading large ones leave room for all others."""
     adaptive: bool = True
     """Whether message size and outstanding bytes grow with the peer's speed."""

@@ -363,7 +363,7 @@ class Server:
             done(error)
 
     def _ended(self, envelope: Envelope, error: BaseException | None) -> None:
-        """The send of an envelope ended; called on the network's thread, which must not wait for the engine."""
+        """The send of an envelope ended; called on the network's thread, which never waits for the engine."""
         now = self._clock.now()
         if error is None and self._engine_lock.acquire(blocking=False):
             # The usual case, and if nothing more is owed to anybody no worker needs to wake up.
