@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bitswap.cid import CID
+from bitswap.errors import Cause, Reason
 from bitswap.options import RoutingOptions
 from bitswap.providerquerymanager import Ask, Connect, LookUp, ProviderQueryManager, Search, SearchFailure
 from bitswap.routing import Provider
@@ -19,7 +20,7 @@ def lone(*addresses: str, known: tuple[str, ...] = (), **options: object) -> Wor
     return world
 
 
-def reason_of(search: Search, peer: str = "peer-0") -> str:
+def reason_of(search: Search, peer: str = "peer-0") -> Reason:
     assert search.outcome is not None
     return search.outcome.failed[peer]
 
@@ -46,6 +47,8 @@ def test_a_peer_that_does_not_exist() -> None:
     search = world.search()
     world.finish(search)
     assert reason_of(search, "nobody") == "could not be dialled: /virtual/nobody: connection refused"
+    assert reason_of(search, "nobody").cause is Cause.DIAL_FAILED
+    assert reason_of(search, "nobody").when == world.now
 
 
 def test_the_failed_make_room_for_others() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from bitswap.block import Block
 from bitswap.cid import CID, DAG_PB
+from bitswap.errors import Cause
 from bitswap.multihash import IDENTITY
 from bitswap.providerquerymanager import Ended, SearchFailure
 from tests.routing.world import CIDS, World
@@ -365,6 +366,8 @@ def test_time_runs_out_while_somebody_is_dialled() -> None:
         "peer-0": "time ran out while it was dialled",
         "peer-1": "time ran out before it could be dialled",
     }
+    causes = [reason.cause for reason in search.outcome.failed.values()]
+    assert causes == [Cause.DIAL_FAILED, Cause.NOT_CONNECTED]
     world.assert_nothing_left()
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from bitswap.errors import Cause, Reason
 from bitswap.network.interface import Peer
 from bitswap.options import RoutingOptions
 from bitswap.providerquerymanager.commands import Connect, LookUp
@@ -37,14 +38,14 @@ class Dial:
         """Of the command that is under way; there is always one until the dial is over."""
         self.queries: dict[Query, None] = {}
         """Who waits for it; nobody perhaps, then it ends with the attempt that is under way."""
-        self.reason: str | None = None
+        self.reason: Reason | None = None
         """Why it failed, once it is over; None if it succeeded."""
 
 
 class _Backoff(NamedTuple):
     until: float
     failures: Mapping[str, str]
-    reason: str
+    reason: Reason
 
 
 class Dials:
@@ -68,10 +69,10 @@ class Dials:
         """How many more may be begun."""
         return self._options.max_dials - len(self._dials)
 
-    def begin(self, query: Query, peer: Peer, addresses: tuple[str, ...], now: float) -> str | None:
+    def begin(self, query: Query, peer: Peer, addresses: tuple[str, ...], now: float) -> Reason | None:
         """Dial a peer, or take part in a dial that is under way; returns why that is of no use, if it is."""
         if query.deadline <= now:
-            return "time ran out before it could be dialled"
+            return Reason("time ran out before it could be dialled", Cause.NOT_CONNECTED, now)
         dial = self._dials.get(peer)
         if dial is None:
             wanted = list(addresses or (peer,))
@@ -154,7 +155,7 @@ class Dials:
 
     def _fail(self, dial: Dial, now: float) -> Dial:
         self._remove(dial)
-        dial.reason = _reason(dial)
+        dial.reason = Reason(_words(dial), Cause.DIAL_FAILED, now)
         self._backoffs[dial.peer] = _Backoff(
             now + self._options.dial_backoff, dict(dial.failures), dial.reason
         )
@@ -168,7 +169,7 @@ class Dials:
         self._dials.pop(dial.peer, None)
 
 
-def _reason(dial: Dial) -> str:
+def _words(dial: Dial) -> str:
     """Where it was tried to reach the peer, and what came of that."""
     said = []
     for address, error in islice(dial.failures.items(), _SHOWN):

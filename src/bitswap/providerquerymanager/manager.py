@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
+from bitswap.errors import Cause, Reason
 from bitswap.multihash import IDENTITY
 from bitswap.network.interface import Peer
 from bitswap.options import RoutingOptions
@@ -294,9 +295,10 @@ class ProviderQueryManager:
         self._stop_asking(query)
         for peer in list(query.dialling):
             self._dials.leave(query, peer)
-            query.fail(peer, f"{ended.value} while it was dialled")
+            query.fail(peer, Reason(f"{ended.value} while it was dialled", Cause.DIAL_FAILED, now))
         for peer in list(query.candidates):
-            query.fail(peer, f"{ended.value} before it could be dialled")
+            words = f"{ended.value} before it could be dialled"
+            query.fail(peer, Reason(words, Cause.NOT_CONNECTED, now))
         for search in list(query.searches):
             self._end(search, query.outcome(search, ended), query)
         self._ask_next(now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from bitswap.cid import CID
+from bitswap.errors import Reason
 from bitswap.network.interface import Peer
 from bitswap.providerquerymanager.search import Ended, Outcome, Search
 from bitswap.routing.interface import Provider
@@ -52,7 +53,7 @@ class Query:
         self.candidates: dict[Peer, tuple[str, ...]] = {}
         self.dialling: dict[Peer, None] = {}
         self.connected: dict[Peer, None] = {}
-        self.failed: dict[Peer, str] = {}
+        self.failed: dict[Peer, Reason] = {}
         self.error: str | None = None
 
     @property
@@ -82,7 +83,7 @@ class Query:
         for search in self.searches:
             search.tell(peer)
 
-    def fail(self, peer: Peer, reason: str) -> None:
+    def fail(self, peer: Peer, reason: Reason) -> None:
         self.candidates.pop(peer, None)
         self.dialling.pop(peer, None)
         if peer not in self.connected:

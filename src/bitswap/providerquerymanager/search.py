@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from bitswap.cid import CID
+from bitswap.errors import Reason
 from bitswap.network.interface import Peer
 
 _SHOWN = 3  # peers that a sentence names
@@ -46,7 +47,7 @@ class Outcome:
     """Whom this search was told of, in order."""
     found: int = 0
     """Peers that routers named; ignored ones do not count."""
-    failed: Mapping[Peer, str] = field(default_factory=dict)
+    failed: Mapping[Peer, Reason] = field(default_factory=dict)
     """Who could not be reached, and why."""
     error: str | None = None
     """What routers failed with, or why the search was refused."""
