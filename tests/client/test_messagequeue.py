@@ -151,6 +151,37 @@ class TestCancels:
         queue.received(cids[3:], [], [], 0.0)
         assert cancels_of(queue.next_message(0.0)) == set(cids)
 
+    def test_of_want_haves_wait_as_well(self, queue: MessageQueue, cids: list[CID]) -> None:
+        """At most a HAVE, or a small block, can still come."""
+        queue.want_haves(asks_for(cids[:1]), dont_have=True)
+        queue.next_message(0.0)
+        queue.message_sent(0.0)
+        queue.cancel(cids[:1], 0.5)
+        assert queue.outstanding == 1
+        assert queue.next_message(0.5) is None
+        assert queue.next_deadline() == 0.5 + OPTIONS.cancel_delay
+        assert cancels_of(queue.next_message(0.5 + OPTIONS.cancel_delay)) == {cids[0]}
+        assert queue.outstanding == 0
+
+    def test_but_not_long_at_a_peer_that_is_just_sending(self, queue: MessageQueue, cids: list[CID]) -> None:
+        queue.want_blocks(asks_for(cids[:1]))
+        queue.want_haves(asks_for(cids[1:2]), dont_have=False)
+        queue.next_message(0.0)
+        queue.message_sent(0.0)
+        queue.received(cids[:1], [], [], 0.1)
+        queue.cancel(cids[1:2], 0.2)
+        assert queue.next_deadline() == 0.2 + OPTIONS.withdraw_delay
+
+    def test_a_new_want_takes_a_waiting_cancel_back(self, queue: MessageQueue, cids: list[CID]) -> None:
+        queue.want_haves(asks_for(cids[:1]), dont_have=True)
+        queue.next_message(0.0)
+        queue.message_sent(0.0)
+        queue.cancel(cids[:1], 0.1)
+        queue.want_blocks(asks_for(cids[:1]))
+        message = queue.next_message(0.2)
+        assert (wants_of(message), cancels_of(message)) == ({cids[0]: (BLOCK, True)}, set())
+        assert queue.outstanding == 1
+
     def test_of_what_the_peer_lacked_go_soon(self, queue: MessageQueue, cids: list[CID]) -> None:
         """The peer would send the block as soon as it gets it."""
         queue.want_blocks(asks_for(cids[:1]))
@@ -228,6 +259,45 @@ class TestFullPeer:
         assert seen == set(cids_of(blocks))
 
 
+class TestBroadcasts:
+    """Want-haves that need no answer."""
+
+    def test_are_merged_where_nothing_ever_came_from(self, queue: MessageQueue, cids: list[CID]) -> None:
+        queue.want_haves(asks_for(cids[:1]), dont_have=False)
+        assert list(wants_of(queue.next_message(0.0))) == cids[:1]
+        queue.message_sent(0.0)
+        queue.want_haves(asks_for(cids[1:2]), dont_have=False)
+        assert queue.next_message(0.1) is None
+        queue.want_haves(asks_for(cids[2:3]), dont_have=False)
+        assert queue.next_deadline() == OPTIONS.broadcast_spacing
+        assert list(wants_of(queue.next_message(OPTIONS.broadcast_spacing))) == cids[1:3]
+
+    def test_leave_with_whatever_goes_anyway(self, queue: MessageQueue, cids: list[CID]) -> None:
+        queue.want_haves(asks_for(cids[:1]), dont_have=False)
+        queue.next_message(0.0)
+        queue.message_sent(0.0)
+        queue.want_haves(asks_for(cids[1:2]), dont_have=False)
+        queue.want_haves(asks_for(cids[2:3]), dont_have=True)
+        assert list(wants_of(queue.next_message(0.1))) == cids[1:3]
+
+    def test_go_at_once_to_a_peer_that_was_useful(self, queue: MessageQueue, cids: list[CID]) -> None:
+        queue.want_blocks(asks_for(cids[:1]))
+        queue.want_haves(asks_for(cids[1:2]), dont_have=False)
+        queue.next_message(0.0)
+        queue.message_sent(0.0)
+        queue.received(cids[:1], [], [], 0.1)
+        queue.want_haves(asks_for(cids[2:3]), dont_have=False)
+        assert cids[2] in wants_of(queue.next_message(0.2))
+
+    def test_found_meanwhile_are_never_sent(self, queue: MessageQueue, cids: list[CID]) -> None:
+        queue.want_haves(asks_for(cids[:1]), dont_have=False)
+        queue.next_message(0.0)
+        queue.message_sent(0.0)
+        queue.want_haves(asks_for(cids[1:2]), dont_have=False)
+        queue.cancel(cids[1:2], 0.1)
+        assert queue.next_message(2.0) is None
+
+
 class TestAnswers:
     def test_dont_have_keeps_the_place_until_it_is_needed(self, queue: MessageQueue, cids: list[CID]) -> None:
         queue.want_blocks(asks_for(cids[:2]))
@@ -236,7 +306,32 @@ class TestAnswers:
         queue.received([], [], cids[:2], 0.1)
         assert queue.outstanding == 2
         queue.want_blocks(asks_for(cids[:1]))
-        assert list(wants_of(queue.next_message(0.1))) == cids[:1]
+        assert wants_of(queue.next_message(0.1))[cids[0]] == (BLOCK, True)
+        assert queue.outstanding == 2
+
+    def test_what_the_peer_lacks_it_is_not_to_send_later(self, queue: MessageQueue, cids: list[CID]) -> None:
+        """It says that it has it now: another one may have sent it meanwhile. No message of its own."""
+        queue.want_blocks(asks_for(cids[:2]))
+        queue.next_message(0.0)
+        queue.message_sent(0.0)
+        queue.received([], [], cids[:2], 0.1)
+        assert queue.next_message(0.1) is None
+        queue.cancel(cids[1:2], 0.1)
+        queue.want_blocks(asks_for(cids[2:3]))
+        wants = wants_of(queue.next_message(0.2))
+        assert wants == {cids[0]: (HAVE, False), cids[2]: (BLOCK, True)}
+        queue.message_sent(0.2)
+        assert queue.next_message(0.2) is None
+        assert queue.outstanding == 2
+
+    def test_nor_is_an_old_peer_told_what_it_does_not_understand(self, cids: list[CID]) -> None:
+        queue = MessageQueue("a", ClientOptions(), supports_have=False)
+        queue.want_blocks(asks_for(cids[:1]))
+        queue.next_message(0.0)
+        queue.message_sent(0.0)
+        queue.received([], [], cids[:1], 0.1)
+        queue.want_blocks(asks_for(cids[1:2]))
+        assert list(wants_of(queue.next_message(0.1))) == cids[1:2]
 
     def test_a_block_answers_a_want_have(self, queue: MessageQueue, cids: list[CID]) -> None:
         queue.want_haves(asks_for(cids[:1]), dont_have=False)
@@ -389,6 +484,16 @@ class TestWithoutHave:
         queue.want_haves(asks_for(cids[1:2]), dont_have=True)
         queue.want_haves(asks_for(cids[2:3]), dont_have=False)
         assert wants_of(queue.next_message(0.0)) == {cids[0]: (BLOCK, True), cids[2]: (BLOCK, False)}
+
+    def test_silence_means_no_soon(self, cids: list[CID]) -> None:
+        """It cannot say DONT_HAVE."""
+        queue = MessageQueue("p", OPTIONS, supports_have=False)
+        for _ in range(4):
+            queue.times.answered(0.01)
+        assert queue.times.timeout == OPTIONS.min_silence
+        queue.times.tells_lacks(True)
+        queue.times.answered(0.01)
+        assert queue.times.timeout == OPTIONS.min_dont_have_timeout
 
     def test_found_out_later(self, queue: MessageQueue, cids: list[CID]) -> None:
         queue.want_haves(asks_for(cids[:1]), dont_have=False)

@@ -315,7 +315,7 @@ class TestCancelling:
         net.run(seconds=0.5)
         assert sorted(theirs.engine.wantlist_for_peer("ours")) == sorted(absent[10:])
         fetch.close()
-        net.run(seconds=0.5)
+        net.run(seconds=ours.wants.options.cancel_delay + 0.1)
         assert at_rest(ours, theirs)
 
     def test_leaves_what_another_request_wants(self) -> None:

@@ -24,7 +24,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"bitswap {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_demo, _add, _serve, _get, _block, _blocks, _queries, _check):
+    for add in (_demo, _add, _serve, _get, _block, _blocks, _queries, _check, _simulate):
         add(commands, common)
     return parser.parse_args(argv)
 
@@ -289,3 +289,22 @@ def _check(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     _network(parser)
     parser.set_defaults(run=_run("check"))
+
+
+def _simulate(commands: Commands, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "simulate", parents=[common], help="run a scenario of simulated nodes in virtual time"
+    )
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a scenario: .toml or .json")
+    parser.add_argument(
+        "--seed", metavar="N", type=int, help="random numbers (default: that of the file, or 0)"
+    )
+    parser.add_argument("--plot", metavar="SVG", help="draw the progress over time")
+    parser.add_argument(
+        "--matrix", action="store_true", help="boxo's benchmark scenarios, beside its figures"
+    )
+    parser.add_argument("--markdown", metavar="MD", help="with --matrix: write the page about it")
+    parser.add_argument(
+        "--seeds", metavar="N", type=positive, default=10, help="with --markdown: seeds that are tried (10)"
+    )
+    parser.set_defaults(run=_run("simulate"))

@@ -50,6 +50,7 @@ class MessageQueue:
         self._live_blocks: dict[CID, float] = {}
         self._live_haves: dict[CID, float] = {}
         self._parked: dict[CID, bool] = {}
+        self._denied: dict[CID, None] = {}
         self._withdrawn: dict[CID, bool] = {}
         self._cancels: dict[CID, None] = {}
         self._answered: dict[CID, None] = {}
@@ -121,7 +122,8 @@ class MessageQueue:
                 continue
             held = False if self._live_haves.pop(cid, None) is not None else self._parked.pop(cid, None)
             if held is not None:
-                self._note_cancel(now + (options.withdraw_delay if held else options.cancel_delay))
+                soon = held or (self.last_block or -1.0) + options.cancel_delay > now
+                self._note_cancel(now + (options.withdraw_delay if soon else options.cancel_delay))
                 self._withdrawn[cid] = held
 
     def _note_cancel(self, due: float) -> None:
@@ -157,8 +159,13 @@ class MessageQueue:
                     sent = live.pop(cid, None)
                 if sent is not None:
                     self._parked[cid] = asked_for_block
+                    if asked_for_block:
+                        self._denied[cid] = None
                     oldest = min(oldest, sent)
                 matched = matched or sent is not None or cid in self._parked
+        for emptied in (live, self._live_haves, self._parked):
+            if not emptied:
+                emptied.clear()  # gives its memory back
         if matched:
             self._last_answer = now
             self.times.answered(now - oldest)
@@ -229,6 +236,8 @@ class MessageQueue:
         if size + len(wants) * 64 > self._options.max_message_bytes:
             wants = self._fit(wants, self._options.max_message_bytes - size)
         self._broadcast = self._add_wants(message, wants, now)
+        if self._denied:
+            self._soften(message)
         if self._broadcast:
             self._broadcast_due = now + self._options.broadcast_spacing
         self._urgent = bool(self._pending) and self._urgent
@@ -275,6 +284,18 @@ class MessageQueue:
                 if not dont_have:
                     broadcast += 1
         return broadcast
+
+    def _soften(self, message: Message) -> None:
+        """Of what the peer lacks it is to say when it has it, and not to send it: another one may by then.
+
+        That is worth an entry, but no message of its own. It need not answer now.
+        """
+        denied, self._denied = self._denied, {}
+        if self._supports_have:
+            for cid in denied:
+                if self._parked.get(cid) and cid not in self._pending:
+                    self._parked[cid] = False
+                    message.add_entry(cid, 1, _HAVE, False)
 
     def message_sent(self, now: float) -> int:
         """The message left; the next one may be built. Returns how many want-haves of a broadcast it had."""

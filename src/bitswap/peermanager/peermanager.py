@@ -80,6 +80,11 @@ class PeerManager:
         others = [peer for peer, queue in self._queues.items() if queue.last_block is None]
         return [queue.peer for queue in useful], others
 
+    def latency(self, peer: Peer) -> float | None:
+        """Seconds to an answer of `peer` on average; None before the first one."""
+        queue = self._queues.get(peer)
+        return None if queue is None else queue.times.latency
+
     def patience(self, peer: Peer) -> float:
         """Seconds in which `peer` is expected to say whether it has a block."""
         queue = self._queues.get(peer)
@@ -156,6 +161,8 @@ class PeerManager:
                 if queue.peer != peer:
                     lists.setdefault(queue, []).append(cid)
             shared.append(cid)
+        if not asked:
+            asked.clear()  # gives its memory back
         self._cancel_at(lists, now)
         return shared
 

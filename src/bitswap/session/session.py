@@ -25,8 +25,9 @@ from bitswap.session.search import ENDED, Search
 from bitswap.session.want import Want, Wants
 from bitswap.sessionpeermanager import SessionPeer, SessionPeerManager
 
-_HOLD = 0.25  # of the usual way there and back: how long what was denied waits for other answers
+_HOLD = 0.25  # of the way there and back: how long what was denied waits for other answers
 _LONGEST_HOLD = 0.05  # seconds
+_MOST_PUT_OFF = 8.0  # pauses
 
 
 class Failure(NamedTuple):
@@ -69,6 +70,8 @@ class Session:
         self._asking = Asking(self.wants, self.peers, peers, presence, self._search, options)
         self._pause = options.retry_delay
         self._round_due: float | None = None  # when everybody may be asked again
+        self._round_limit = 0.0  # until when that is put off because the session gets on
+        self._got_on = 0.0  # when it last did
         self._held_until = 0.0
         self._left_out = False  # in this round others were not asked, and that is counted
         for peer in self.peers.named or ():
@@ -118,6 +121,7 @@ class Session:
             if known < len(cids):
                 self.peers.learned(member, len(cids) - known, 0)
             self._pause = self._options.retry_delay
+            self._got_on = now
         self._ask(now)
 
     def answers_received(
@@ -136,6 +140,7 @@ class Session:
             if self._may_ask(peer):
                 self.peers.add(peer)
                 self._pause = self._options.retry_delay
+                self._got_on = now
                 search.found(want)
                 wants.reconsider([want])
         for cid in dont_haves:
@@ -150,11 +155,11 @@ class Session:
         member = self.peers.get(peer)
         if member is not None and had + lacked:
             self._learn(member, had, lacked)
-        self._let_go(now)
+        self._let_go(peer, now)
         self._ask(now)
 
-    def _let_go(self, now: float) -> None:
-        """Go on with what was denied, once no more answers are to be expected or time is up.
+    def _let_go(self, peer: Peer | None, now: float) -> None:
+        """Go on with what was denied, by `peer` last, once no more answers are expected or time is up.
 
         Others are denied any moment: then all of them are asked elsewhere with one message a peer.
         """
@@ -163,9 +168,8 @@ class Session:
             self._held_until = 0.0
             return
         if not self._held_until:
-            ways = [peer.latency for peer in self.peers.candidates() if peer.latency]
-            usual = sum(ways) / len(ways) if ways else 0.0
-            self._held_until = now + min(usual * _HOLD, _LONGEST_HOLD)
+            way = self._network.latency(peer) if peer is not None else None
+            self._held_until = now + min((way or 0.0) * _HOLD, _LONGEST_HOLD)
         if now < self._held_until and any(peer.outstanding for peer in self.peers.candidates()):
             self._deadlines.at(self, self._held_until)
             return
@@ -326,6 +330,7 @@ class Session:
                 wants.rest(want)
                 if self._round_due is None:
                     self._round_due = now + self._pause
+                    self._round_limit = now + _MOST_PUT_OFF * self._pause
         self._set_timer()
         return bool(begun)
 
@@ -340,10 +345,14 @@ class Session:
             self._round_due = None
             return
         if self._round_due is not None and self._round_due <= now:
-            self._next_round()
+            # Whoever lacks a block keeps the want and sends the block when it has it, so there is no hurry.
+            if self._got_on + self._pause > now and now < self._round_limit:
+                self._round_due = now + self._pause
+            else:
+                self._next_round()
         waiting = [want for want in wants.idle.values() if want.probing and want.group is None]
         wants.reconsider(want for want in waiting if want.awaited(now) is None)
-        self._let_go(now)
+        self._let_go(None, now)
         self._ask(now)
         for want in waiting:
             if want.probing:

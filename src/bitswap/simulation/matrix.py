@@ -41,7 +41,7 @@ class Cell:
     boxo: Figures
     wanted: int
     drawn: bool = False
-    """Whether delays and rates are drawn at random, so that one run is not like the next."""
+    """Whether delays, rates or holders are drawn at random, so that one run is not like the next."""
 
     @property
     def most_blocks(self) -> int:
@@ -153,7 +153,7 @@ def _fixed_delay() -> Iterator[Cell]:
     for name, nodes, count, holding, pattern, boxo in _FIXED:
         size = LARGE if pattern == "unixfs-large" else STANDARD
         scenario = _scenario(name, Group("seed", nodes - 1), holding, pattern, Blocks(count, size, ROOT))
-        yield Cell(scenario, Figures(*boxo), count)
+        yield Cell(scenario, Figures(*boxo), count, drawn=holding == "one")
 
 
 def _old_peers() -> Iterator[Cell]:

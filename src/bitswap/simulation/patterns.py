@@ -17,9 +17,9 @@ def rounds(fetching: Fetching, cids: Sequence[CID]) -> Iterator[Round]:
 
     "all": one request for everything. "one-at-a-time": a request a block, one after the other. "batches":
     requests of `batch` blocks, one after the other. "concurrent": a request a block, all at once. "unixfs":
-    block 0, then 1 to 10, then the rest. "unixfs-large": block 0; 1 to 10; 11 to 99; then rounds of
-    `parallel` requests of `batch` blocks. "arrivals": one round, of requests of a block each, one made `every`
-    so many seconds.
+    block 0, then 1 to 10, then the rest. "unixfs-large": block 0; 1 to 10; 11 to 99; rounds of
+    `parallel` requests of `batch` blocks. "arrivals": one round, of requests of a block each, made one by one
+    `every` so many seconds.
     """
     if fetching.pattern == "all":
         yield [cids]

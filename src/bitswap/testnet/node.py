@@ -161,24 +161,24 @@ class VirtualNode:
     # -- driving the machines
 
     def pump(self) -> None:
-        """Send what there is to send, hand out what came, and set the timer."""
+        """Hand out what came, send what there is to send, and set the timer."""
         if self._pumping:
             return
         self._pumping = True
         try:
-            busy = True
-            while busy:
-                busy = self._send_wants() | self._wake() | self._send_answers()
+            # What consumers take and want makes messages; sending makes nothing new at once.
+            while self._wake():
+                pass
+            self._send_wants()
+            self._send_answers()
         finally:
             self._pumping = False
         self._set_timer()
 
-    def _send_wants(self) -> bool:
-        outgoing = self.wants.outgoing(self.now)
-        for peer, message, queue in outgoing:
+    def _send_wants(self) -> None:
+        for peer, message, queue in self.wants.outgoing(self.now):
             self.sent += 1
             self._network.send(self, peer, message, self._wants_done(queue))
-        return bool(outgoing)
 
     def _wants_done(self, queue: MessageQueue) -> Callable[[BaseException | None], None]:
         def done(error: BaseException | None) -> None:
@@ -197,19 +197,16 @@ class VirtualNode:
                 subscription.owner.advance()
         return bool(woken)
 
-    def _send_answers(self) -> bool:
+    def _send_answers(self) -> None:
         engine = self.engine
         if engine is None:
-            return False
-        busy = False
+            return
         while self._readers > 0 and (envelope := engine.next_envelope(self.now)) is not None:
-            busy = True
             if self.store_latency > 0 and envelope.cids:
                 self._readers -= 1
                 self.later(self.store_latency, self._blocks_read, engine, envelope)
             else:
                 self._answer(engine, envelope)
-        return busy
 
     def _blocks_read(self, engine: Engine, envelope: Envelope) -> None:
         self._readers += 1
@@ -233,8 +230,10 @@ class VirtualNode:
         return done
 
     def _set_timer(self) -> None:
-        times = [self.wants.next_deadline(), None if self.engine is None else self.engine.next_deadline()]
-        when = min((time for time in times if time is not None), default=None)
+        when = self.wants.next_deadline()
+        other = None if self.engine is None else self.engine.next_deadline()
+        if when is None or (other is not None and other < when):
+            when = other
         if when is not None and (self._timer is None or when < self._timer):
             self._timer = when
             self._network.at(when - self.now, self._on_timer, when)
