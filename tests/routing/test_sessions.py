@@ -113,23 +113,30 @@ def test_one_block_is_searched_for_at_first_then_more() -> None:
     assert len(world.ends_of("one")) == world.router.questions == 20
 
 
-def test_the_others_need_not_be_searched_for_once_the_first_is_found() -> None:
+def test_the_others_need_not_be_searched_for_once_somebody_is_found() -> None:
     world = Sessions(1)
     world.seek("one", CIDS[:20])
-    world.net.run(lambda: bool(world.told))
-    world.stop("one", *CIDS[:20])
     world.run(60.0)
     assert world.router.questions == 1
     assert world.sessions.searching("one") == 0
     world.assert_nothing_left()
 
 
-def test_a_new_beginning_is_careful_again() -> None:
-    world = Sessions(0, max_queries=100)
-    world.seek("one", CIDS[:20])
-    world.run(1.0)
-    world.seek("one", CIDS[20:40])
-    assert world.router.live == 1
+def test_if_he_does_not_have_them_more_are_searched_for() -> None:
+    world = Sessions(1, max_queries=100)
+    for expected in (1, 2, 8, 8):
+        world.seek("one", CIDS)
+        assert world.router.live == expected
+        world.run(1.0)
+
+
+def test_if_he_has_them_few_are_searched_for() -> None:
+    world = Sessions(1, max_queries=100)
+    for number in range(0, 12, 3):
+        world.seek("one", CIDS[number : number + 3])
+        assert world.router.live == 1
+        world.run(1.0)
+        world.stop("one", *CIDS[number : number + 3])
 
 
 def test_what_stops_makes_room_for_what_waits() -> None:
@@ -140,13 +147,12 @@ def test_what_stops_makes_room_for_what_waits() -> None:
     assert world.sessions.searching("one") == 2
 
 
-def test_only_so_many_wait() -> None:
+def test_only_so_many_wait_and_are_remembered() -> None:
     world = Sessions(0, max_session_waiting=4)
     world.seek("one", CIDS[:10])
     assert world.sessions.searching("one") == 4
     world.run(1.0)
     assert world.router.questions == 4
-    # And of so many it is remembered when they were searched for.
     world.seek("one", CIDS[4:5])
     world.run(1.0)
     world.seek("one", CIDS[:5])

@@ -5,9 +5,10 @@
     searches.forget(session, now)             # the session is over
     for event in searches.events(now): ...    # after every call: ProviderConnected, SearchOver
 
-One block is searched for at first, since its provider is likely to have the others; each search that ends
-lets twice as many follow. A block that was searched for is left alone for `search_interval` (boxo
-findMorePeers: one search, then one a minute until a block comes).
+One block is searched for at first, since its provider is likely to have the others: they wait for the end of
+that search, and are dropped when somebody is found, who is to be asked for them. After each search there may
+be twice as many at a time, until blocks come that were not searched for. A block that was is left alone for
+`search_interval` (boxo findMorePeers: one search, then one a minute until a block comes).
 """
 
 from __future__ import annotations
@@ -69,8 +70,6 @@ class SessionSearches(Generic[S]):
         mine = self._sessions.get(session)
         if mine is None:
             mine = self._sessions[session] = _Mine()
-        if not mine.running and not mine.waiting:
-            mine.allowed = 1
         for cid in cids:
             if len(mine.waiting) >= self._options.max_session_waiting:
                 break
@@ -93,16 +92,18 @@ class SessionSearches(Generic[S]):
         return 0 if mine is None else len(mine.running) + len(mine.waiting)
 
     def stop(self, session: S, cids: Iterable[CID], now: float) -> None:
-        """The session does not want these any more; it goes on with what waits."""
+        """They came, or the session does not want them any more; it goes on with what waits."""
         mine = self._sessions.get(session)
         if mine is None:
             return
         for cid in cids:
             mine.waiting.pop(cid, None)
-            mine.ended.pop(cid, None)
             search = mine.running.pop(cid, None)
             if search is not None:
                 self.manager.leave(search, now)
+            elif mine.ended.pop(cid, None) is None:
+                # Those who are known have more than what they were found for.
+                mine.allowed = 1
         self._begin(session, mine, now)
 
     def forget(self, session: S, now: float) -> None:
@@ -121,7 +122,10 @@ class SessionSearches(Generic[S]):
                 mine = self._sessions.get(session)
                 if mine is None or mine.running.get(cid) is not search:
                     continue
-                events += (ProviderConnected(session, cid, peer) for peer in search.take())
+                found = search.take()
+                if found:
+                    events += (ProviderConnected(session, cid, peer) for peer in found)
+                    mine.waiting.clear()
                 if search.outcome is not None:
                     events.append(SearchOver(session, search.outcome))
                     self._ended(session, mine, cid, now)
