@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from bitswap.errors import BitswapError, RemoteError, UsageError
 from bitswap.network.interface import Network, Peer
@@ -22,6 +22,7 @@ from bitswap.providerquerymanager import (
     Connect,
     LookUp,
     ProviderQueryManager,
+    SessionSearches,
     StopAsking,
 )
 from bitswap.routing.combined import routers_of
@@ -47,23 +48,25 @@ class ProviderDriver:
 
     `report` calls what it is given under the owner's lock, and then has the machine's commands carried out;
     it is called on threads of this driver, and drops what comes after the end. `connected` is told of a peer
-    before the machine is. Several routers are asked at once. Raises UsageError for what is no router.
+    before the machine is. Several routers are asked at once; without any there are no `searches`, and nothing
+    to do. Raises UsageError for what is no router.
     """
 
     def __init__(
         self,
         network: Network,
-        routing: ContentRouting,
-        options: RoutingOptions,
+        routing: ContentRouting | None,
+        options: RoutingOptions | None = None,
         *,
         report: Callable[[Told], None],
         connected: Callable[[Peer], None],
     ) -> None:
+        options = options or RoutingOptions()
         self._network = network
         self._options = options
         self._report = report
         self._connected = connected
-        self._routers = routers_of([routing])
+        self._routers = () if routing is None else routers_of([routing])
         for router in self._routers:
             if not callable(getattr(router, "find_providers", None)):
                 raise UsageError(f"{router!r:.200} is no router: it has no find_providers")
@@ -76,7 +79,8 @@ class ProviderDriver:
         self._askers = Threads("bitswap-router", options.max_queries * len(self._routers))
         self._dialers = Threads("bitswap-provider-dial", options.max_dials)
         self.machine = ProviderQueryManager(options, self_id=network.self_id, looks_up=bool(self._lookers))
-        """Not to be touched without the owner's lock."""
+        """Not to be touched without the owner's lock; nor is `searches`, which is over it."""
+        self.searches: SessionSearches[Any] | None = SessionSearches(self.machine) if self._routers else None
 
     def run(self, commands: Iterable[Command]) -> None:
         """Begin to carry these out; does not wait. Not to be called with the owner's lock held."""

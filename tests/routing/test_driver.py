@@ -12,6 +12,7 @@ from bitswap import Bitswap
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.errors import UsageError
 from bitswap.network.libp2p import Libp2pNetwork
+from bitswap.providerdriver import ProviderDriver
 from bitswap.providerquerymanager import Ended, SearchFailure
 from bitswap.routing import CombinedRouting, ContentRouting, Provider, StaticRouting
 from bitswap.testnet import LoopbackHub
@@ -130,6 +131,16 @@ def test_a_router_that_names_nonsense(make: Make, nonsense: Provider) -> None:
     outcome = owner.outcome(owner.search(CIDS[0]))
     assert outcome.connected == ("alice",)
     assert "no Provider" in (outcome.error or "")
+
+
+def test_without_a_router_there_is_nothing_to_do(hub: LoopbackHub) -> None:
+    before = threading.active_count()
+    driver = ProviderDriver(hub.network("ours"), None, report=lambda told: None, connected=lambda peer: None)
+    assert driver.searches is None
+    driver.run(driver.machine.commands())
+    driver.close()
+    driver.join()
+    assert threading.active_count() == before
 
 
 def test_addresses_that_are_no_text_are_left_out(make: Make) -> None:
