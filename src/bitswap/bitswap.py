@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from bitswap.block import Block
 from bitswap.cid import CID
+from bitswap.cidsource import AnyCid, to_cid
 from bitswap.client import Client
-from bitswap.clientsession import ClientSession, Explanation, SessionStat
+from bitswap.clientsession import ClientSession, SessionStat
 from bitswap.decision.score_ledger import Receipt
 from bitswap.errors import BitswapError, NotFound
-from bitswap.getter import AnyCid, Fetcher, to_cid
+from bitswap.getter import Fetcher
 from bitswap.metrics.interface import ObservedNetwork
 from bitswap.network.interface import Network, Peer
-from bitswap.options import Options
+from bitswap.options import ClientOptions, Options
 from bitswap.server import Server
 from bitswap.stat import Stat
 from bitswap.storedgetter import StoredGetter
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from bitswap.blockstore.interface import Blockstore
     from bitswap.clock import Clock
+    from bitswap.explanation import Explanation
     from bitswap.message import Message
     from bitswap.metrics import Metrics
     from bitswap.tracer import Tracer
@@ -78,6 +80,10 @@ class Bitswap(Fetcher):
             raise
 
     # -- fetching
+
+    @property
+    def _client_options(self) -> ClientOptions:
+        return self.options.client
 
     def getter(self, timeout: float | None = None) -> StoredGetter:
         """A request to fill and empty at will, in a session of its own."""
@@ -178,8 +184,15 @@ class Bitswap(Fetcher):
         return Receipt(peer, 0.0, 0, 0, 0) if self.server is None else self.server.ledger_for_peer(peer)
 
     def explain(self, cid: AnyCid) -> Explanation:
-        """Where a block stays: who was asked for it, and why it has not come. Raises InvalidCid."""
-        return self.client.explain(cid)
+        """Where a block stays: who was asked, what they said, what it waits for, what happens next and when.
+
+        Changes nothing, and asks nobody but the store. Raises InvalidCid.
+        """
+        return self._found(self.client.explain(cid))
+
+    def _found(self, told: Explanation) -> Explanation:
+        """What nobody waits for may have come already."""
+        return told if told.wanted or not self.store.has(told.cid) else told.stored()
 
     # -- what the network says (Receiver)
 
@@ -231,11 +244,20 @@ class BitswapSession(Fetcher):
 
     def __init__(self, node: Bitswap, session: ClientSession) -> None:
         self._node = node
-        self._session = session
+        self.of_client = session
+        """The same session without the store."""
 
     def getter(self, timeout: float | None = None) -> StoredGetter:
         """A request within this session."""
-        return StoredGetter(self._node, self._session.getter(timeout), self._node.options.client)
+        return StoredGetter(self._node, self.of_client.getter(timeout), self._node.options.client)
+
+    @property
+    def _client_options(self) -> ClientOptions:
+        return self._node.options.client
+
+    def explain(self, cid: AnyCid) -> Explanation:
+        """Where a block stays that this session wants; see `Bitswap.explain`."""
+        return self._node._found(self.of_client.explain(cid))
 
     def get_block(self, cid: AnyCid, timeout: float | None = None) -> Block:
         """One block, from the store or from peers; raises as `Bitswap.get_block` does, and NotFound."""
@@ -245,16 +267,16 @@ class BitswapSession(Fetcher):
     @property
     def stats(self) -> SessionStat:
         """What came from peers; blocks from the store do not count."""
-        return self._session.stats
+        return self.of_client.stats
 
     @property
     def duplicates(self) -> int:
         """Blocks that came once more after they had been received."""
-        return self._session.duplicates
+        return self.of_client.duplicates
 
     def close(self) -> None:
         """Cancel what the session still wants; a second call does nothing."""
-        self._session.close()
+        self.of_client.close()
 
     def __enter__(self) -> Self:
         return self

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bitswap.cid import CID
+from bitswap.cidsource import AnyCid, to_cid
 from bitswap.errors import UsageError
 from bitswap.getter import Fetcher, Getter
 from bitswap.network.interface import Peer
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from bitswap.client import Client
+    from bitswap.explanation import Explanation
+    from bitswap.options import ClientOptions
     from bitswap.session import Session
 
 
@@ -37,19 +39,6 @@ class SessionStat:
     peers: dict[Peer, PeerStat] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """What is known about a block that is waited for."""
-
-    cid: CID
-    wanted: bool
-    """Whether anybody waits for it."""
-    asked: dict[Peer, str]
-    """Which peers were asked for it, and what became of that."""
-    reasons: Mapping[Peer, str]
-    """Why each peer that counts has not sent it."""
-
-
 class ClientSession(Fetcher):
     """Wants that belong together. Ends every request with `close`; a context manager."""
 
@@ -60,6 +49,14 @@ class ClientSession(Fetcher):
     def getter(self, timeout: float | None = None) -> Getter:
         """A request within this session."""
         return self._client._getter(self._session, timeout, alone=False)
+
+    @property
+    def _client_options(self) -> ClientOptions:
+        return self._client.options
+
+    def explain(self, cid: AnyCid) -> Explanation:
+        """Where a block stays that this session wants; see `Client.explain`."""
+        return self._client._explain(to_cid(cid), self._session)
 
     @property
     def stats(self) -> SessionStat:

@@ -73,6 +73,11 @@ class Reason(str):
         return str(self), self.cause, self.when
 
 
+def as_reason(words: str, cause: Cause = Cause.OTHER) -> Reason:
+    """`words` as they are if they are a Reason already, else with `cause`."""
+    return words if isinstance(words, Reason) else Reason(words, cause)
+
+
 class Incomplete(BitswapError):
     """Not all blocks could be had; what came before was handed out and kept.
 
@@ -88,15 +93,13 @@ class Incomplete(BitswapError):
     ) -> None:
         super().__init__(message)
         self.missing = tuple(str(cid) for cid in missing)
-        self.reasons = {
-            peer: reason if isinstance(reason, Reason) else Reason(reason)
-            for peer, reason in (reasons or {}).items()
-        }
+        self.reasons = {peer: as_reason(reason) for peer, reason in (reasons or {}).items()}
 
     @property
     def cause(self) -> Cause:
         """What the reasons come to: that of the peer which came nearest; NO_PROVIDERS if nobody counted."""
-        return cause_of(self.reasons.values())
+        nearest = max(self.reasons.values(), key=nearness, default=None)
+        return Cause.NO_PROVIDERS if nearest is None else nearest.cause
 
 
 class NotFound(Incomplete, KeyError):
@@ -110,12 +113,12 @@ class Timeout(Incomplete, TimeoutError):
     """Time ran out; of blocks, `missing` and `reasons` say which were still waited for, and at whom."""
 
 
-def cause_of(reasons: Iterable[Reason]) -> Cause:
-    """The cause that came nearest to the block; NO_PROVIDERS of none."""
-    return max((reason.cause for reason in reasons), key=_NEARNESS.__getitem__, default=Cause.NO_PROVIDERS)
-
-
 _NEARNESS = {cause: place for place, cause in enumerate(Cause)}
+
+
+def nearness(reason: Reason) -> int:
+    """How near a peer came to sending the block, beside others."""
+    return _NEARNESS[reason.cause]
 
 
 class Closed(BitswapError, RuntimeError):

@@ -8,11 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 from bitswap.block import Block
 from bitswap.cid import CID
-from bitswap.errors import InvalidCid, NotFound, RemoteError, Timeout, UsageError
+from bitswap.cidsource import AnyCid, CidSource, to_cid
+from bitswap.errors import Cause, NotFound, RemoteError, Timeout, as_reason, nearness
 from bitswap.multihash import IDENTITY, SHA2_256, multihash
 from bitswap.network.interface import Peer
 
@@ -20,25 +21,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from bitswap.client import Client
+    from bitswap.explanation import Wait
     from bitswap.notifications import Subscription
-
-AnyCid: TypeAlias = "CID | str | bytes"
-"""What a CID may be given as."""
+    from bitswap.options import ClientOptions
 
 _SHOWN = 3  # CIDs and peers that an error's sentence names; its attributes have all
 _NO_BYTES = multihash(SHA2_256, b"")
 _NAP = 1.0  # seconds after which a waiting thread looks whether it was interrupted
-
-
-def to_cid(value: AnyCid) -> CID:
-    """The CID of a CID, a text or bytes; raises InvalidCid, or UsageError for anything else."""
-    if type(value) is CID:
-        if not value:
-            raise InvalidCid("the CID is empty")
-        return value
-    if isinstance(value, (str, bytes)):
-        return CID(value)
-    raise UsageError(f"a CID is given as CID, str or bytes, not as {type(value).__name__}")
 
 
 def data_of(cid: CID) -> bytes | None:
@@ -69,13 +58,17 @@ class PeersLost(NotFound, RemoteError):
 
 
 def describe(cids: Collection[CID], reasons: Mapping[Peer, str]) -> str:
-    """Which blocks are missing and why, in one sentence."""
+    """Which blocks are missing and why, in one sentence; who came nearest to sending them is named first."""
     named = ", ".join(map(str, islice(cids, _SHOWN))) + (", …" if len(cids) > _SHOWN else "")
     what = f"block {named}" if len(cids) == 1 else f"{len(cids)} blocks ({named})"
-    why = "; ".join(f"{peer}: {reason}" for peer, reason in islice(reasons.items(), _SHOWN))
-    if len(reasons) > _SHOWN:
-        why += f"; and {len(reasons) - _SHOWN} more"
-    return f"{what}: {why}" if why else what
+    if not reasons:
+        return what
+    by_peer = {peer: as_reason(reason) for peer, reason in reasons.items()}
+    shown = sorted(by_peer, key=lambda peer: nearness(by_peer[peer]), reverse=True)[:_SHOWN]
+    more = f" and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+    if len(reasons) > 1 and all(reason.cause is Cause.DONT_HAVE for reason in by_peer.values()):
+        return f"{what}: every peer that was asked answered DONT_HAVE ({', '.join(shown)}{more})"
+    return f"{what}: {'; '.join(f'{peer}: {by_peer[peer]}' for peer in shown)}{';' * bool(more)}{more}"
 
 
 class BlockGetter(Protocol):
@@ -100,6 +93,15 @@ class BlockGetter(Protocol):
         with); Closed.
         """
 
+    def poll(self, *, patient: bool = True) -> list[Block]:
+        """What has come so far, without waiting.
+
+        Raises Closed; unless `patient`, also NotFound, once `ClientOptions.window_blocks` were given up.
+        """
+
+    def timed_out(self, limit: float, waiter: Waiter | None = None) -> Timeout:
+        """The error of whoever waited `limit` seconds; `waiter` will not be released any more."""
+
     def cancel(self, cids: Iterable[AnyCid]) -> None:
         """Stop wanting these."""
 
@@ -120,6 +122,13 @@ class Waiter(Protocol):
         """Something came, or will not; called from any thread, must neither wait nor raise."""
 
 
+class Queue(Protocol):
+    """Where wants wait before they come to a Getter."""
+
+    def queued(self, cid: CID) -> Wait | None:
+        """How a want that has not gone further stands; never waits."""
+
+
 class Getter:
     """A request of one session: CIDs in, blocks out as they come (contract: `BlockGetter`).
 
@@ -137,6 +146,8 @@ class Getter:
         self._waiters: list[Waiter] = []
         self._interrupted = False
         subscription.owner = self
+        self.before: Queue | None = None
+        """What stands between the caller and this."""
 
     @property
     def outstanding(self) -> int:
@@ -174,17 +185,20 @@ class Getter:
         blocks, waiting = self._client._take(self._subscription, self, lambda: waiter)
         return blocks if waiting is None else None
 
-    def timed_out(self, limit: float, waiter: Waiter) -> Timeout:
-        """The error of whoever waited `limit` seconds for `waiter`, which will not be released any more."""
+    def timed_out(self, limit: float, waiter: Waiter | None = None) -> Timeout:
         return self._client._timed_out(self._subscription, limit, self, waiter)
 
     def interrupt(self) -> None:
         """Let a `take` that waits, or the next that would, return nothing: its caller looks elsewhere."""
         self._client._interrupt(self)
 
-    def poll(self) -> list[Block]:
-        """What has come so far, without waiting; raises Closed only."""
-        return self._client._poll(self._subscription)
+    def poll(self, *, patient: bool = True) -> list[Block]:
+        return self._client._poll(self._subscription, patient)
+
+    @property
+    def session(self) -> int:
+        """The number of the session."""
+        return self._subscription.session.number
 
     def cancel(self, cids: Iterable[AnyCid]) -> None:
         self.withdraw([to_cid(cid) for cid in cids])
@@ -223,6 +237,10 @@ class Fetcher(ABC):
     def getter(self, timeout: float | None = None) -> BlockGetter:
         """A request to fill and empty at will; `timeout` is what its `take` uses by default, in seconds."""
 
+    @property
+    @abstractmethod
+    def _client_options(self) -> ClientOptions: ...
+
     def get_block(self, cid: AnyCid, timeout: float | None = None) -> Block:
         """Fetch one block.
 
@@ -236,29 +254,32 @@ class Fetcher(ABC):
     def get_blocks(self, cids: Iterable[AnyCid], timeout: float | None = None) -> Iterator[Block]:
         """Fetch many blocks; yields them as they come, each once. Closing the iterator cancels the rest.
 
-        `cids` is read as far as the window allows, so it may be endless; nothing is asked before the first
-        `next`. A CID given twice counts once, in an iterator only while the first is outstanding. `timeout`
-        is how many seconds may pass without a block. Errors come after everything that has come has been
-        yielded: InvalidCid; NotFound (with what is missing, and why for each peer) once nothing else is
-        outstanding; Timeout; Closed.
+        `cids` is read as far as the window allows, so it may be endless, and a part at a time, so it may be
+        slow; nothing is asked before the first `next`. A CID given twice counts once; where `cids` is no
+        collection, `ClientOptions.max_repetitions` of the last ones are remembered for that. `timeout` is how
+        many seconds may pass without a block. Errors come after everything that has come has been yielded:
+        InvalidCid, and whatever `cids` raises, which ends the request; NotFound (with what is missing, and
+        why for each peer) once nothing else is outstanding or to be read; Timeout; Closed.
         """
-        source: Iterator[AnyCid] = iter(unique(cids))
         with self.getter(timeout) as getter:
-            more = True
+            source = CidSource(cids, self._client_options.max_repetitions)
+            quiet_since = time.monotonic()
             while True:
-                room = getter.room if more else 0
+                room = getter.room if source.more else 0
                 if room:
-                    part = list(islice(source, room))
-                    more = len(part) == room
-                    getter.want(part)
-                blocks = getter.take()
-                if not blocks and not more:
-                    return
+                    try:
+                        getter.want(source.read(room))
+                    except Exception:
+                        yield from getter.poll()
+                        raise
+                if not (source.more and getter.room):
+                    blocks = getter.take()
+                    if not blocks and not source.more:
+                        return
+                elif not (blocks := getter.poll(patient=False)) and getter.outstanding:
+                    # The source is slow, so it is read on.
+                    if timeout is not None and time.monotonic() - quiet_since >= timeout:
+                        raise getter.timed_out(timeout)
+                    continue
+                quiet_since = time.monotonic()
                 yield from blocks
-
-
-def unique(cids: Iterable[AnyCid]) -> Iterable[AnyCid]:
-    """Without repetitions, where the whole is there to be looked at."""
-    if isinstance(cids, (str, bytes)):
-        raise UsageError("get_blocks takes several CIDs; for one there is get_block")
-    return dict.fromkeys(cids) if isinstance(cids, Collection) else cids

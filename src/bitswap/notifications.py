@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from bitswap.block import Block
 from bitswap.cid import CID
+from bitswap.errors import Cause, as_reason
+from bitswap.explanation import PeerView, State, Step, Wait
 from bitswap.network.interface import Peer
 from bitswap.options import ClientOptions
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from bitswap.session import Failure, Session
 
 _NEW_SIZE_WEIGHT = 0.25
+_GONE = (Cause.NOT_CONNECTED, Cause.DIAL_FAILED, Cause.CONNECTION_LOST)
 
 
 class Subscription:
@@ -138,6 +141,24 @@ class Subscription:
     def take(self) -> list[Block]:
         blocks, self.ready = self.ready, []
         return blocks
+
+    def explain(self, cid: CID, session: int) -> Wait | None:
+        """How a block stands that the session is not asked for; None if it has nothing to do with this."""
+        if cid in self.waiting:
+            ahead = list(self.waiting).index(cid)
+            words = (
+                f"{len(self.active)} blocks are asked for and {len(self.ready)} wait to be taken, "
+                f"of {self.limit} together; {ahead} come before it"
+            )
+            step = Step("it is asked for when blocks have come and were taken")
+            return Wait(session, State.QUEUED, words, ahead, next=(step,))
+        if any(block.cid == cid for block in self.ready):
+            return Wait(session, State.READY)
+        if cid in self.missing:
+            reasons = {peer: as_reason(reason) for peer, reason in self.reasons.items()}
+            peers = [PeerView(peer, reason, reason.cause not in _GONE) for peer, reason in reasons.items()]
+            return Wait(session, State.GIVEN_UP, peers=tuple(peers))
+        return None
 
 
 class Notifications:

@@ -195,6 +195,8 @@ class ClientOptions:
     """Peers that a session keeps statistics of, those that left included."""
     max_remembered: int = 4096
     """Received CIDs that are remembered because others may still send them: how duplicates are told."""
+    max_repetitions: int = 1 << 15
+    """CIDs of one lazy request that are remembered, so that one given again brings no second block (4 MB)."""
     aio_threads: int = 4
     """Threads in which an asyncio node uses its store; waiting for peers takes none (our choice)."""
     aio_dials: int = 32

@@ -8,7 +8,6 @@ from bitswap.cid import CID
 from bitswap.network.interface import Peer
 
 
-
 class Heard(int):
     """Whether a peer has a block, true or false, and `when` it said so; one for all CIDs of a message."""
 
@@ -38,9 +37,7 @@ class BlockPresence:
     def __len__(self) -> int:
         return len(self._known)
 
-    def received(
-        self, peer: Peer, haves: Iterable[CID], dont_haves: Iterable[CID], now: float = 0.0
-    ) -> None:
+    def received(self, peer: Peer, haves: Iterable[CID], dont_haves: Iterable[CID], now: float = 0.0) -> None:
         """Note the answers of `peer`; a HAVE outweighs a DONT_HAVE of the same call."""
         known = self._known
         for cids, heard in ((dont_haves, Heard(False, now)), (haves, Heard(True, now))):

@@ -15,12 +15,14 @@ from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
 from bitswap.errors import Reason
+from bitswap.explanation import Wait
 from bitswap.network.interface import Peer
 from bitswap.notifications import Notifications, Subscription
 from bitswap.options import ClientOptions
 from bitswap.peermanager import PeerManager
 from bitswap.presence import BlockPresence
 from bitswap.session import Session
+from bitswap.session.explain import explain
 from bitswap.session.reasons import reasons
 
 
@@ -276,6 +278,29 @@ class SessionManager:
             if want is not None:
                 found.update(reasons(want, session.peers, self._presence.of(cid), self._peers, now))
         return found
+
+    def explain(self, cid: CID, now: float, session: Session | None = None) -> tuple[Wait, ...]:
+        """How each session that wants `cid`, or the one given, stands with it."""
+        if session is None:
+            waits = [self._explain(cid, each, now) for each in self._sessions]
+        else:
+            waits = [self._explain(cid, session, now)]
+        return tuple(wait for wait in waits if wait is not None)
+
+    def _explain(self, cid: CID, session: Session, now: float) -> Wait | None:
+        want = session.wants.all.get(cid)
+        if want is not None:
+            return explain(session, want, now)
+        for subscription in self._sessions.get(session, ()):
+            wait = subscription.explain(cid, session.number)
+            if wait is not None:
+                return wait
+        return None
+
+    def owners(self, session: Session | None = None) -> list[object]:
+        """Whose the requests of all sessions, or of the one given, are."""
+        sessions = self._sessions if session is None else [session]
+        return [request.owner for each in sessions for request in self._sessions.get(each, ())]
 
     def is_wanted(self, cid: CID) -> bool:
         return cid in self._waiting

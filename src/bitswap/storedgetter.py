@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from bitswap.block import Block
 from bitswap.cid import CID
-from bitswap.getter import AnyCid, Getter, Waiter, to_cid
+from bitswap.cidsource import AnyCid, to_cid
+from bitswap.explanation import State, Step, Wait
+from bitswap.getter import Getter, Waiter
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -50,6 +52,7 @@ class StoredGetter:
         """Not looked up yet."""
         self._local: deque[tuple[CID, int]] = deque()
         """In the store, with sizes, and not read yet."""
+        remote.before = self
 
     @property
     def outstanding(self) -> int:
@@ -78,9 +81,18 @@ class StoredGetter:
         """`take` that waits for the store only; see `Getter.try_take`."""
         return self._take(lambda: self._remote.try_take(waiter))
 
-    def timed_out(self, limit: float, waiter: Waiter) -> Timeout:
-        """The error of whoever waited `limit` seconds for the network; see `Getter.timed_out`."""
+    def timed_out(self, limit: float, waiter: Waiter | None = None) -> Timeout:
         return self._remote.timed_out(limit, waiter)
+
+    def poll(self, *, patient: bool = True) -> list[Block]:
+        return self._take(lambda: self._remote.poll(patient=patient) or None) or []
+
+    def queued(self, cid: CID) -> Wait | None:
+        if cid not in self._wanted:
+            return None
+        words = f"{len(self._wanted)} blocks have not been looked up in the store yet"
+        step = Step("it is looked up when blocks have come and were taken")
+        return Wait(self._remote.session, State.QUEUED, words, next=(step,))
 
     def _take(self, from_network: Callable[[], list[Block] | None]) -> list[Block] | None:
         while True:

@@ -11,6 +11,7 @@ from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
 from bitswap.errors import Cause, Reason
+from bitswap.explanation import Explanation
 from bitswap.message import Message
 from bitswap.messagequeue import MessageQueue
 from bitswap.metrics.interface import ClientGauges
@@ -189,6 +190,14 @@ class WantManager:
     def reasons(self, cid: CID, now: float | None = None) -> dict[Peer, Reason]:
         """Why each peer has not sent `cid` so far; with `now`, everybody who was asked, and when."""
         return self._sessions.reasons(cid, now)
+
+    def explain(self, cid: CID, now: float, session: Session | None = None) -> Explanation:
+        """Where `cid` stays, for all sessions or for one of them; changes nothing."""
+        return Explanation.of(cid, self._sessions.explain(cid, now, session))
+
+    def owners(self, session: Session | None = None) -> list[object]:
+        """Whose the requests are, of all sessions or of one of them."""
+        return self._sessions.owners(session)
 
     def asked_of(self, cid: CID) -> dict[Peer, str]:
         """Which peers were asked for `cid`, and what became of that."""

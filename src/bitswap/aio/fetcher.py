@@ -10,7 +10,7 @@ from typing import TypeAlias
 from bitswap.aio.request import Request
 from bitswap.aio.source import source_of
 from bitswap.block import Block
-from bitswap.getter import AnyCid
+from bitswap.cidsource import AnyCid
 from bitswap.options import ClientOptions
 
 AnyCids: TypeAlias = "Iterable[AnyCid] | AsyncIterable[AnyCid]"
@@ -45,19 +45,26 @@ class Fetcher(ABC):
         """Many blocks; yields them as they come, each once. Closing the iterator cancels the rest.
 
         `cids` is read in the event loop as far as the window allows, so it may be endless, and an
-        asynchronous one may depend on the blocks that have come. Nothing is asked before the first block is
-        awaited. A loop that is left early cancels the rest with the event loop's next turns; `aclose`, or
-        `contextlib.aclosing`, before it returns. Repeated CIDs, `timeout` and errors are as in
-        `bitswap.Bitswap.get_blocks`; the time in which nothing is outstanding, because an asynchronous `cids`
-        has nothing to ask for, does not count.
+        asynchronous one may depend on the blocks that have come; a plain one that is slow keeps the event
+        loop waiting. Nothing is asked before the first block is awaited. A loop that is left early cancels
+        the rest with the event loop's next turns; `aclose`, or `contextlib.aclosing`, before it returns.
+        Repeated CIDs, `timeout` and errors are as in `bitswap.Bitswap.get_blocks`; the time in which nothing
+        is outstanding, because an asynchronous `cids` has nothing to ask for, does not count.
         """
         with closing(self._request(timeout)) as request:
-            source = source_of(cids, request.wake, self._options.lookup_slice)
+            source = source_of(cids, request.wake, self._options)
             try:
                 while True:
-                    blocks = await request.step(source.take(request.room))
+                    try:
+                        part = source.take(request.room)
+                    except Exception:
+                        for block in await request.poll():
+                            yield block
+                        raise
+                    blocks = await request.step(part)
                     if blocks is None:
-                        await request.wait()
+                        # A plain source that is slow is read on; what has come is handed out meanwhile.
+                        await request.wait(at_once=source.more and source.ready and request.room > 0)
                     elif blocks:
                         for block in blocks:
                             yield block

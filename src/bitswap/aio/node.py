@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from bitswap.blockstore.interface import Blockstore
     from bitswap.cid import CID
-    from bitswap.clientsession import Explanation, SessionStat
+    from bitswap.cidsource import AnyCid
+    from bitswap.clientsession import SessionStat
     from bitswap.clock import Clock
     from bitswap.decision.score_ledger import Receipt
-    from bitswap.getter import AnyCid
+    from bitswap.explanation import Explanation
     from bitswap.metrics import Metrics
     from bitswap.stat import Stat
     from bitswap.tracer import Tracer
@@ -178,8 +179,8 @@ class Bitswap(Fetcher):
         return self._node.ledger_for_peer(peer)
 
     def explain(self, cid: AnyCid) -> Explanation:
-        """Where a block stays: who was asked for it, and why it has not come. Raises InvalidCid."""
-        return self._node.explain(cid)
+        """Where a block stays; see `bitswap.Bitswap.explain`. Does not look into the store."""
+        return self._node.client.explain(cid)
 
     # -- life
 
@@ -227,6 +228,10 @@ class Session(Fetcher):
 
     def _request(self, timeout: float | None) -> Request:
         return Request(self._threads, self._session.getter(), timeout)
+
+    def explain(self, cid: AnyCid) -> Explanation:
+        """Where a block stays that this session wants. Does not look into the store."""
+        return self._session.of_client.explain(cid)
 
     @property
     def stats(self) -> SessionStat:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from bitswap.aio.threads import Threads
 from bitswap.block import Block
-from bitswap.getter import AnyCid
+from bitswap.cidsource import AnyCid
 from bitswap.storedgetter import StoredGetter
 
 
@@ -72,18 +72,27 @@ class Request:
             self._getter.want(cids)
         return self._getter.try_take(self.wake)
 
-    async def wait(self) -> None:
-        """Wait until another step is worth it; raises Timeout if that takes too long since the last block."""
+    async def poll(self) -> list[Block]:
+        """What has come so far; raises Closed."""
+        return await self._threads.run(self._getter.poll)
+
+    async def wait(self, *, at_once: bool = False) -> None:
+        """Wait until another step is worth it, which it is now with `at_once`.
+
+        Raises Timeout if it takes too long since the last block.
+        """
         limit = self._timeout
         if limit is None:
-            await self.wake.wait()
+            if not at_once:
+                await self.wake.wait()
             return
         now = asyncio.get_running_loop().time()
         if self._deadline is None:
             self._deadline = now + limit
         if now >= self._deadline:
             raise await self._threads.run(lambda: self._getter.timed_out(limit, self.wake))
-        await self.wake.wait(self._deadline - now)
+        if not at_once:
+            await self.wake.wait(self._deadline - now)
 
     def close(self) -> None:
         """Cancel the rest at once, whatever a thread still does for this request."""

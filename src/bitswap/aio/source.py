@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterable, Iterable, Iterator
-from itertools import islice
+from collections.abc import AsyncIterable, Iterable
 from typing import Protocol
 
 from bitswap.aio.request import Wake
-from bitswap.getter import AnyCid, unique
+from bitswap.cid import CID
+from bitswap.cidsource import AnyCid, CidSource, Repetitions, to_cid
+from bitswap.options import ClientOptions
 
 
 class Source(Protocol):
@@ -23,7 +24,7 @@ class Source(Protocol):
     def ready(self) -> bool:
         """Whether `take` would not come back with empty hands though there is more."""
 
-    def take(self, room: int) -> list[AnyCid]:
+    def take(self, room: int) -> list[CID]:
         """The next ones, at most `room`; raises what the iterable raised, as soon as it did."""
 
     async def close(self) -> None:
@@ -33,23 +34,22 @@ class Source(Protocol):
 class PlainSource:
     """An iterable, read in the event loop by whoever takes from it."""
 
-    def __init__(self, cids: Iterable[AnyCid]) -> None:
-        self._cids: Iterator[AnyCid] = iter(unique(cids))
-        self.more = True
+    def __init__(self, cids: Iterable[AnyCid], remembered: int) -> None:
+        self._cids = CidSource(cids, remembered)
+
+    @property
+    def more(self) -> bool:
+        return self._cids.more
 
     @property
     def ready(self) -> bool:
-        return self.more
+        return self._cids.more
 
-    def take(self, room: int) -> list[AnyCid]:
-        if not self.more or not room:
-            return []
-        part = list(islice(self._cids, room))
-        self.more = len(part) == room
-        return part
+    def take(self, room: int) -> list[CID]:
+        return self._cids.read(room)
 
     async def close(self) -> None:
-        self.more = False
+        self._cids.more = False
 
 
 class AsyncSource:
@@ -58,11 +58,12 @@ class AsyncSource:
     `wake` is set whenever something was read; at most `ahead` CIDs wait to be taken.
     """
 
-    def __init__(self, cids: AsyncIterable[AnyCid], wake: Wake, ahead: int) -> None:
+    def __init__(self, cids: AsyncIterable[AnyCid], wake: Wake, options: ClientOptions) -> None:
         self._cids = cids
         self._wake = wake
-        self._ahead = ahead
-        self._read: deque[AnyCid] = deque()
+        self._ahead = options.lookup_slice
+        self._repetitions = Repetitions(options.max_repetitions)
+        self._read: deque[CID] = deque()
         self._room = asyncio.Event()
         self._ended = False
         self._error: BaseException | None = None
@@ -76,9 +77,9 @@ class AsyncSource:
     def ready(self) -> bool:
         return bool(self._read) or self._ended
 
-    def take(self, room: int) -> list[AnyCid]:
+    def take(self, room: int) -> list[CID]:
         if self._error is not None:
-            # What was read before it is lost, as it is with a plain iterable that fails within a slice.
+            # What was read before it and not taken is lost, as it is with a plain iterable.
             raise self._error
         part = [self._read.popleft() for _ in range(min(room, len(self._read)))]
         if len(self._read) < self._ahead:
@@ -87,7 +88,10 @@ class AsyncSource:
 
     async def _run(self) -> None:
         try:
-            async for cid in self._cids:
+            async for value in self._cids:
+                cid = to_cid(value)
+                if not self._repetitions.is_new(cid):
+                    continue
                 self._read.append(cid)
                 self._wake.set()
                 while len(self._read) >= self._ahead:
@@ -106,6 +110,8 @@ class AsyncSource:
         await asyncio.wait([self._task])
 
 
-def source_of(cids: Iterable[AnyCid] | AsyncIterable[AnyCid], wake: Wake, ahead: int) -> Source:
+def source_of(cids: Iterable[AnyCid] | AsyncIterable[AnyCid], wake: Wake, options: ClientOptions) -> Source:
     """Raises UsageError for a single CID."""
-    return AsyncSource(cids, wake, ahead) if isinstance(cids, AsyncIterable) else PlainSource(cids)
+    if isinstance(cids, AsyncIterable):
+        return AsyncSource(cids, wake, options)
+    return PlainSource(cids, options.max_repetitions)

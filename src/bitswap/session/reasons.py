@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bitswap.errors import Cause, Reason
+from bitswap.errors import Cause, Reason, as_reason
 from bitswap.messagequeue.standing import standing
 from bitswap.network.interface import Peer
 from bitswap.peermanager import PeerManager
@@ -47,12 +47,12 @@ def _reason(
 ) -> Reason:
     lost = members.lost.get(peer)
     if lost is not None:
-        return lost if isinstance(lost, Reason) else Reason(lost, Cause.CONNECTION_LOST)
+        return as_reason(lost, Cause.CONNECTION_LOST)
     if peer not in network:
         return NOT_CONNECTED
     tried = want.tried and want.tried.get(peer)
     if tried:
-        return tried if isinstance(tried, Reason) else Reason(tried, Cause.TIMED_OUT)
+        return as_reason(tried, Cause.TIMED_OUT)
     if has == 0:
         return DONT_HAVE
     return _waited_for(want, peer, has is not None, network, now)

@@ -1,0 +1,195 @@
+"""Where a block stays: who was asked for it, what they said, what it waits for and what happens next.
+
+Times are seconds before (`…_ago`) or after (`due`) the moment of the question. `str` of an Explanation is for
+people, `record` for JSON.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from bitswap.cid import CID
+from bitswap.errors import Cause, Reason
+from bitswap.network.interface import Peer
+
+SHOWN_PEERS = 8
+"""Peers that the text has a line for; the others are counted."""
+
+
+_NOT_ASKED = (Cause.NOT_ASKED, Cause.NOT_CONNECTED, Cause.DIAL_FAILED)
+
+
+class State(Enum):
+    """How far a block has come; further down is nearer."""
+
+    NOT_WANTED = "nobody waits for it"
+    GIVEN_UP = "it was given up: nobody who may be asked has it"
+    NO_PEERS = "there is no peer to ask"
+    QUEUED = "it is not asked for yet: the window of its request is full"
+    NO_ROOM = "it is not asked for yet: whoever could be asked has enough to do"
+    RESTING = "whoever was asked lacks it or is silent"
+    SEARCHED = "peers are asked whether they have it"
+    ASKED = "a peer is asked for it"
+    READY = "it has come, and waits to be taken"
+    STORED = "it is in the store"
+
+
+@dataclass(frozen=True)
+class PeerView:
+    """One peer and the block."""
+
+    peer: Peer
+    reason: Reason
+    """Why it has not sent the block, or was not asked for it: words, and a `cause` for programs."""
+    connected: bool
+    member: bool = False
+    """Whether the session counts on it."""
+    asked: str | None = None
+    """"block" or "have", where the answer is still waited for."""
+    asked_ago: float | None = None
+    """None where the question has not been sent yet, or is not waited for any more."""
+    answer: str | None = None
+    """"HAVE" or "DONT_HAVE": the last one, since all were asked again."""
+    answered_ago: float | None = None
+    outstanding: int = 0
+    """Wants of this node that it is taken to hold."""
+
+    def __str__(self) -> str:
+        answered = "" if self.answered_ago is None else f" {seconds(self.answered_ago)} ago"
+        if self.reason.cause is Cause.DONT_HAVE:
+            return f"{self.peer}: {self.reason}{answered}"
+        if self.answer == "HAVE" and self.reason.cause is not Cause.WITHHELD:
+            return f"{self.peer}: answered HAVE{answered}; {self.reason}"
+        return f"{self.peer}: {self.reason}"
+
+    def record(self) -> dict[str, Any]:
+        return {**vars(self), "reason": str(self.reason), "cause": self.reason.cause.name.lower()}
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens next, unless the block comes first."""
+
+    what: str
+    due: float | None = None
+    """In how many seconds; None: once something has happened that no clock tells."""
+
+    def __str__(self) -> str:
+        return self.what if self.due is None else f"in {seconds(self.due)} {self.what}"
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One session that waits for the block."""
+
+    session: int
+    """A number by which sessions of one node are told apart."""
+    state: State
+    words: str = ""
+    """What the state is about, in numbers."""
+    ahead: int = 0
+    """Blocks that come before it, where it waits for its turn."""
+    rounds: int = 0
+    """How often everybody was asked in vain."""
+    peers: tuple[PeerView, ...] = ()
+    """Those that were asked or have said something first, then the connected ones that were not asked."""
+    next: tuple[Step, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """The text of `Explanation`, without its first line."""
+        if self.words:
+            yield self.words
+        for peer in self.peers[:SHOWN_PEERS]:
+            yield str(peer)
+        causes = Counter(peer.reason.cause for peer in self.peers[SHOWN_PEERS:])
+        for cause, count in causes.items():
+            yield f"and {count} more: {cause.value}"
+        if self.rounds:
+            yield f"all were asked {self.rounds + 1} times"
+        if self.next:
+            yield "next: " + "; ".join(map(str, self.next))
+
+    def record(self) -> dict[str, Any]:
+        return {
+            **vars(self),
+            "state": self.state.name.lower(),
+            "peers": [peer.record() for peer in self.peers],
+            "next": [vars(step) for step in self.next],
+        }
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known of a block, now."""
+
+    cid: CID
+    state: State
+    """The furthest of all that wait for it."""
+    waits: tuple[Wait, ...] = ()
+
+    @classmethod
+    def of(cls, cid: CID, waits: tuple[Wait, ...]) -> Explanation:
+        """The explanation that sessions give together; NOT_WANTED without any."""
+        states = list(State)
+        furthest = max((wait.state for wait in waits), key=states.index, default=State.NOT_WANTED)
+        return cls(cid, furthest, waits)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody waits for it."""
+        return bool(self.waits)
+
+    @property
+    def peers(self) -> Mapping[Peer, PeerView]:
+        """Everybody who counts, each as the first session sees it that waits for the block."""
+        return {view.peer: view for wait in reversed(self.waits) for view in wait.peers}
+
+    @property
+    def asked(self) -> Mapping[Peer, PeerView]:
+        """Those that were asked, whatever they have said."""
+        return {peer: view for peer, view in self.peers.items() if view.reason.cause not in _NOT_ASKED}
+
+    @property
+    def reasons(self) -> Mapping[Peer, Reason]:
+        """Why each peer has not sent it; those that were not asked included."""
+        return {peer: view.reason for peer, view in self.peers.items()}
+
+    @property
+    def next(self) -> tuple[Step, ...]:
+        """What happens next in any session, soonest first."""
+        steps = dict.fromkeys(step for wait in self.waits for step in wait.next)
+        return tuple(sorted(steps, key=_when))
+
+    def stored(self) -> Explanation:
+        """The same of a block that has been found in the store."""
+        return replace(self, state=State.STORED)
+
+    def __str__(self) -> str:
+        lines = [f"{self.cid}: {self.state.value}"]
+        for wait in self.waits:
+            if len(self.waits) > 1:
+                lines.append(f"  session {wait.session}: {wait.state.value}")
+            indent = "    " if len(self.waits) > 1 else "  "
+            lines += [indent + line for line in wait.lines()]
+        return "\n".join(lines)
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain lists, dictionaries, numbers and texts."""
+        return {
+            "cid": str(self.cid),
+            "state": self.state.name.lower(),
+            "waits": [wait.record() for wait in self.waits],
+        }
+
+
+def _when(step: Step) -> float:
+    return float("inf") if step.due is None else step.due
+
+
+def seconds(count: float) -> str:
+    """A time for people."""
+    return f"{max(count, 0.0):.{1 if count < 100 else 0}f} s"
