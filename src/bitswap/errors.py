@@ -56,7 +56,7 @@ class Cause(Enum):
 class Reason(str):
     """Why one peer has not sent a block: a text for people, and its `cause` for programs.
 
-    `when`: since when that is known, in seconds of the node's clock (`time.monotonic`), where it matters.
+    `when`: when the peer was asked in vain, or lost, in seconds of the node's clock (`time.monotonic`).
     """
 
     __slots__ = ("cause", "when")

@@ -108,8 +108,8 @@ class Wait:
         causes = Counter(peer.reason.cause for peer in self.peers[SHOWN_PEERS:])
         for cause, count in causes.items():
             yield f"and {count} more: {cause.value}"
-        if self.rounds:
-            yield f"all were asked {self.rounds + 1} times"
+        if self.rounds and self.state is not State.NO_PEERS:
+            yield f"everybody was asked before, in vain: {self.rounds + 1} rounds"
         if self.next:
             yield "next: " + "; ".join(map(str, self.next))
 

@@ -160,11 +160,12 @@ class WantManager:
         """Do what is due: resend, give up waiting, ask again."""
         for owner in self._deadlines.due(now):
             if isinstance(owner, MessageQueue):
+                asked = next(iter(owner.blocks_asked.values()), now)
                 expired = owner.on_deadline(now)
                 self._peers.touch(owner)
                 if expired:
                     words = f"no answer in {owner.times.timeout:.3g} s"
-                    reason = Reason(words, Cause.TIMED_OUT, now)
+                    reason = Reason(words, Cause.TIMED_OUT, asked)
                     self._sessions.silent(owner.peer, expired, reason, now)
             elif isinstance(owner, Session):
                 self._sessions.on_deadline(owner, now)

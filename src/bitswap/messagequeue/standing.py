@@ -10,13 +10,13 @@ from bitswap.messagequeue.messagequeue import MessageQueue
 
 
 class Hold(Enum):
-    """Why a want has not been sent yet."""
+    """Why a want has not been sent yet, as what follows "the peer is told"."""
 
-    NOTHING = "goes with the next message"
-    UNDER_WAY = "waits until the message before it has left"
-    FAILED = "waits for another attempt, because sending failed"
-    FULL = "waits because the peer has as many wants as it may"
-    SPACED = "waits for company, because the peer has never sent anything"
+    NOTHING = "with the next message"
+    UNDER_WAY = "once the message before it has left"
+    FAILED = "in another attempt, because sending failed"
+    FULL = "once it has answered others: it has as many wants as it may"
+    SPACED = "together with others"
 
 
 class Standing(NamedTuple):

@@ -36,7 +36,7 @@ def explain(session: Session, want: Want, now: float) -> Wait:
         place.ahead,
         want.rounds,
         tuple(_views(session, want, place, at, now)),
-        place.next,
+        (*place.next, *_resends(at, now)),
     )
 
 
@@ -49,6 +49,12 @@ def _standings(session: Session, want: Want, now: float) -> dict[Peer, Standing]
         if stands is not None:
             found[peer] = stands
     return found
+
+
+def _resends(at: dict[Peer, Standing], now: float) -> list[Step]:
+    """The next time that somebody who is silent is told once more."""
+    times = [(stands.resent, peer) for peer, stands in at.items() if stands.resent is not None]
+    return [Step(f"{peer} is told once more", when - now) for when, peer in sorted(times)[:1]]
 
 
 # -- where it is
@@ -82,12 +88,10 @@ def _asked(peer: Peer, stands: Standing | None, now: float) -> _Place:
         return _Place(State.ASKED)
     if stands.hold is not None:
         due = None if stands.free is None else stands.free - now
-        return _Place(State.ASKED, "", next=(Step(f"{peer} is told: the want {stands.hold.value}", due),))
+        return _Place(State.ASKED, "", next=(Step(f"{peer} is told {stands.hold.value}", due),))
     steps: list[Step] = []
     if stands.silent is not None:
-        steps.append(Step(f"others are asked instead of {peer}", stands.silent - now))
-    if stands.resent is not None and (stands.silent is None or stands.resent < stands.silent):
-        steps.append(Step(f"{peer} is asked again", stands.resent - now))
+        steps.append(Step(f"{peer} is waited for no longer, and others are asked", stands.silent - now))
     return _Place(State.ASKED, next=tuple(steps))
 
 

@@ -52,10 +52,16 @@ def _reason(
         return NOT_CONNECTED
     tried = want.tried and want.tried.get(peer)
     if tried:
-        return as_reason(tried, Cause.TIMED_OUT)
+        return _given_up(as_reason(tried, Cause.TIMED_OUT), now)
     if has == 0:
         return DONT_HAVE
     return _waited_for(want, peer, has is not None, network, now)
+
+
+def _given_up(reason: Reason, now: float | None) -> Reason:
+    if reason.cause is not Cause.TIMED_OUT or reason.when is None or now is None:
+        return reason
+    return Reason(f"{reason}, asked {now - reason.when:.3g} s ago", reason.cause, reason.when)
 
 
 def _waited_for(want: Want, peer: Peer, has: bool, network: PeerManager, now: float | None) -> Reason:
