@@ -159,6 +159,108 @@ def test_somebody_who_connects_on_his_own_need_not_be_dialled() -> None:
     world.assert_nothing_left()
 
 
+def begun(manager: ProviderQueryManager, cid: CID, *names: str) -> Search:
+    """A search whose router has named these and ended, with no command of it taken but that."""
+    search = manager.search(cid, 0.0)
+    ask = next(command for command in manager.commands() if isinstance(command, Ask))
+    manager.found(ask.number, [Provider(name) for name in names], 0.0)
+    manager.asked(ask.number, None, 0.0)
+    return search
+
+
+def dials_of(manager: ProviderQueryManager) -> list[str]:
+    return [command.peer for command in manager.commands() if isinstance(command, Connect)]
+
+
+def test_queries_take_turns() -> None:
+    manager = ProviderQueryManager(RoutingOptions(max_dials=1))
+    for number in range(3):
+        begun(manager, CIDS[number], *(f"{number}-{peer}" for peer in range(3)))
+    dialled: list[str] = []
+    manager.dialled(2, "no", 0.0)
+    while commands := manager.commands():
+        (connect,) = commands
+        assert isinstance(connect, Connect)
+        dialled.append(connect.peer)
+        manager.dialled(connect.number, "no", 0.0)
+    assert dialled == ["0-1", "1-0", "2-0", "0-2", "1-1", "2-1", "1-2", "2-2"]
+
+
+def test_a_dial_that_nobody_has_begun_is_given_up_with_its_search() -> None:
+    manager = ProviderQueryManager(RoutingOptions(max_dials=1))
+    search = begun(manager, CIDS[0], "alice")
+    manager.leave(search, 0.0)
+    assert manager.commands() == []
+
+
+def test_but_not_while_others_wait_for_it() -> None:
+    manager = ProviderQueryManager(RoutingOptions(max_dials=2))
+    first = manager.search(CIDS[0], 0.0)
+    second = manager.search(CIDS[1], 0.0)
+    for ask in manager.commands():
+        manager.found(ask.number, [Provider("alice")], 0.0)
+    manager.leave(first, 0.0)
+    (connect,) = [command for command in manager.commands() if isinstance(command, Connect)]
+    manager.dialled(connect.number, None, 0.0)
+    assert second.take() == ["alice"]
+
+
+@pytest.mark.parametrize("how", ["left", "connected"])
+def test_its_place_goes_to_another(how: str) -> None:
+    manager = ProviderQueryManager(RoutingOptions(max_dials=1))
+    first, second = manager.search(CIDS[0], 0.0), manager.search(CIDS[1], 0.0)
+    for ask, name in zip(manager.commands(), ("alice", "bob"), strict=True):
+        manager.found(ask.number, [Provider(name)], 0.0)
+    if how == "left":
+        manager.leave(first, 0.0)
+    else:
+        manager.peer_connected("alice", 0.0)
+        assert first.take() == ["alice"]
+    assert dials_of(manager) == ["bob"]
+    assert second.outcome is None
+
+
+def test_who_waits_for_a_place_to_dial_the_same_peer_learns_that_it_failed() -> None:
+    world = World(1, dial=1.0, max_dials=1)
+    world.searches.refusing.add("/virtual/peer-0")
+    searches = [world.search(cid) for cid in CIDS[:3]]
+    world.finish(*searches)
+    assert world.now < 1.5
+    assert len({reason_of(search) for search in searches}) == 1
+    assert len(world.searches.dials) == 1
+
+
+def test_a_provider_is_dialled_once_in_a_search() -> None:
+    manager = ProviderQueryManager(RoutingOptions())
+    search = manager.search(CIDS[0], 0.0)
+    (ask,) = manager.commands()
+    manager.peer_connected("alice", 0.0)
+    manager.found(ask.number, [Provider("alice")], 0.0)
+    manager.peer_disconnected("alice")
+    manager.found(ask.number, [Provider("alice")], 0.0)
+    assert manager.commands() == []
+    assert search.take() == ["alice"]
+
+
+def test_nobody_is_dialled_once_time_has_run_out() -> None:
+    manager = ProviderQueryManager(RoutingOptions(timeout=10.0))
+    search = manager.search(CIDS[0], 0.0)
+    (ask,) = manager.commands()
+    manager.found(ask.number, [Provider("alice")], 10.0)
+    assert manager.commands() == []
+    manager.on_deadline(10.0)
+    assert reason_of(search, "alice") == "time ran out before it could be dialled"
+
+
+def test_only_so_many_addresses_are_tried_of_several_records() -> None:
+    manager = ProviderQueryManager(RoutingOptions(max_addresses=4))
+    manager.search(CIDS[0], 0.0)
+    (ask,) = manager.commands()
+    for number in range(10):
+        manager.found(ask.number, [Provider("alice", (f"a{number}", f"b{number}"))], 0.0)
+    assert len(fail_all(manager)) == 5
+
+
 def test_addresses_of_a_second_record_are_tried_too() -> None:
     world = lone("/virtual/gone", apart=0.4, dial=1.0)
     search = world.search()

@@ -8,7 +8,9 @@ from bitswap.block import Block
 from bitswap.cid import CID, DAG_PB
 from bitswap.errors import Cause
 from bitswap.multihash import IDENTITY
-from bitswap.providerquerymanager import Ended, SearchFailure
+from bitswap.options import RoutingOptions
+from bitswap.providerquerymanager import Ended, ProviderQueryManager, SearchFailure
+from bitswap.routing import Provider
 from tests.routing.world import CIDS, World
 
 
@@ -222,6 +224,19 @@ def test_a_search_may_ask_for_fewer_than_others() -> None:
     assert len(late.take()) == world.options.max_providers
 
 
+def test_whoever_joins_late_is_told_of_no_more_than_the_limit() -> None:
+    world = World()
+    many = world.search()
+    world.run(0.0065)
+    assert len(many.told) > 2
+    few = world.search(limit=2)
+    assert few.outcome is not None
+    assert few.outcome.ended is Ended.ENOUGH
+    assert few.take() == world.peers[:2]
+    world.finish(many)
+    assert few.take() == []
+
+
 def test_what_came_is_kept_for_a_slow_reader_after_the_limit() -> None:
     world = World(20)
     search = world.search()
@@ -266,6 +281,26 @@ def test_no_more_results_are_read_than_the_limit_says() -> None:
     assert search.outcome.found == 20
     assert world.router.live == 0
     world.assert_nothing_left()
+
+
+def test_nor_of_a_router_that_names_many_at_once() -> None:
+    manager = ProviderQueryManager(RoutingOptions(max_found=20))
+    search = manager.search(CIDS[0], 0.0)
+    (ask,) = manager.commands()
+    assert ask.limit == 20
+    manager.found(ask.number, [Provider(f"peer-{number}") for number in range(100)], 0.0)
+    manager.leave(search, 0.0)
+    assert search.outcome is not None
+    assert search.outcome.found == 20
+
+
+def test_a_place_that_nobody_has_taken_yet_goes_to_the_next() -> None:
+    manager = ProviderQueryManager(RoutingOptions(max_queries=1))
+    first = manager.search(CIDS[0], 0.0)
+    manager.search(CIDS[1], 0.0)
+    manager.leave(first, 0.0)
+    (ask,) = manager.commands()
+    assert ask.cid == CIDS[1]
 
 
 def test_too_many_searches_are_refused() -> None:

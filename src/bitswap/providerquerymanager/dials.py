@@ -118,7 +118,6 @@ class Dials:
             return None
         if error is None:
             self._remove(dial)
-            self._backoffs.pop(dial.peer, None)
             return dial
         dial.failures[dial.trying] = error
         return None if dial.queries and self._go_on(dial, now) else self._fail(dial, now)

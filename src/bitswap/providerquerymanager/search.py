@@ -110,6 +110,7 @@ class Search:
         return len(self._told) >= self.limit
 
     def tell(self, peer: Peer) -> None:
-        if peer not in self._told and not self.satisfied:
+        """`peer`, of whom this was not told before, is connected."""
+        if not self.satisfied:
             self._told[peer] = None
             self._ready.append(peer)

@@ -35,9 +35,9 @@ class ContentRouting(Protocol):
 
         Called, and its result read, on a thread that may wait; several calls may be under way at once. A
         generator will do: it is left alone once nobody waits for it, at its next result. An object of
-        another kind may have `close()`, which is then called at once, from another thread, and should
-        end the reading. What is raised counts as a failure of this router and of nothing else; RoutingError
-        is for what is foreseen.
+        another kind may have `close()`, which is then called from another thread, more than once perhaps:
+        it should return at once, and end the reading. What is raised counts as a failure of this router and
+        of nothing else; RoutingError is for what is foreseen.
         """
 
 
