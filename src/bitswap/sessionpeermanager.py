@@ -200,7 +200,10 @@ class SessionPeerManager:
         first = min(max(first, options.min_window), options.initial_window)
         for peer in peers:
             speed = peer.speed
-            if speed is None:
+            if peer.silences:
+                # One want is enough to see whether it is there again.
+                peer.limit = 1
+            elif speed is None:
                 peer.limit = first
             else:
                 # Four times the way lets a speed grow that is limited by how much was asked.

@@ -1,14 +1,19 @@
-"""Whole nodes for tests: real threads and stores over a loopback network (boxo `testinstance`)."""
+"""Nodes for tests and experiments, as many as wanted (boxo `testinstance`).
+
+`instances`: whole ones with threads and stores, over a network inside the process. `virtual_instances`: their
+machines alone, in virtual time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from bitswap.bitswap import Bitswap
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.options import Options
-from bitswap.testnet.loopback import LoopbackHub
+from bitswap.testnet import Delay, LoopbackHub, Rate, VirtualNetwork, VirtualNode
 
 
 @contextmanager
@@ -32,3 +37,24 @@ def connect_all(nodes: list[Bitswap]) -> None:
     for place, first in enumerate(nodes):
         for second in nodes[place + 1 :]:
             first.connect(second.network.addrs[0])
+
+
+def virtual_instances(
+    count: int,
+    *,
+    seed: int = 0,
+    delay: Delay | None = None,
+    rate: Rate | None = None,
+    connected: bool = True,
+    **options: Any,
+) -> tuple[VirtualNetwork, list[VirtualNode]]:
+    """A network and `count` nodes "node-0", "node-1"… on it, every two of them connected.
+
+    `delay` and `rate` are drawn for each direction of a connection; `options` are those of VirtualNode. Time
+    passes only in `VirtualNetwork.run`.
+    """
+    network = VirtualNetwork(seed, delay=delay, rate=rate)
+    nodes = [network.node(**options) for _ in range(count)]
+    if connected:
+        network.mesh()
+    return network, nodes

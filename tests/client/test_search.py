@@ -252,6 +252,44 @@ class TestMembers:
         again = run.sent()
         assert sorted(cid for peer in "bcd" for cid in again[peer].blocks) == sorted(out["a"].blocks)
 
+    def test_a_newcomer_takes_over_what_one_peer_has_too_much_of(self) -> None:
+        """Who is alone gets everything; its last wants are the newcomer's."""
+        run = Harness("a")
+        blocks = make_blocks(250)
+        sub = run.want(cids_of(blocks))
+        assert len(run.sent()["a"].blocks) == 250
+        run.now = 1.0
+        run.answer("a", blocks[:20])
+        run.connect("b")
+        out = run.sent()
+        taken = out["b"].blocks
+        assert len(taken) > 20
+        assert set(taken) <= out["a"].cancels
+        # What the first one is about to send stays with it.
+        assert not set(cids_of(blocks[20:40])) & out["a"].cancels
+        left = [block for block in blocks[20:] if block.cid not in out["a"].cancels]
+        run.answer("a", left)
+        run.answer("b", [block for block in blocks if block.cid in taken])
+        while sub.outstanding:
+            for peer, sent in run.sent().items():
+                run.answer(peer, [block for block in blocks if block.cid in sent.blocks])
+        assert run.machine.stat().dup_blocks_received == 0
+
+    def test_a_silent_peer_gets_one_want_to_show_itself(self) -> None:
+        run = Harness("a", "b", few_peers=2)
+        blocks = make_blocks(300)
+        run.want(cids_of(blocks))
+        out = run.sent()
+        run.now = 0.1
+        run.answer("b", [block for block in blocks if block.cid in out["b"].blocks])
+        asked = set(out["a"].blocks)
+        for _ in range(40):
+            run.wait(0.25)
+            for peer, sent in run.sent().items():
+                asked |= set(sent.blocks) if peer == "a" else set()
+                run.answer("b", [block for block in blocks if block.cid in sent.blocks and peer == "b"])
+        assert len(asked) <= len(out["a"].blocks) + 10
+
     def test_a_peer_with_nothing_leaves(self) -> None:
         run = Harness("a", "b", dont_have_limit=4)
         blocks = make_blocks(40)

@@ -303,6 +303,9 @@ def _simulate(commands: Commands, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--matrix", action="store_true", help="boxo's benchmark scenarios, beside its figures"
     )
+    parser.add_argument(
+        "--only", metavar="WORD", default="", help="with --matrix: scenarios with it in their name"
+    )
     parser.add_argument("--markdown", metavar="MD", help="with --matrix: write the page about it")
     parser.add_argument(
         "--seeds", metavar="N", type=positive, default=10, help="with --markdown: seeds that are tried (10)"

@@ -58,15 +58,18 @@ class _watch:
 
 def _matrix(args: argparse.Namespace) -> int:
     seed = args.seed or 0
+    chosen = [cell for cell in cells() if args.only.lower() in cell.scenario.name.lower()]
+    if not chosen:
+        raise UsageError(f"no scenario of the matrix has {args.only!r} in its name")
     rows = []
-    for cell in cells():
+    for cell in chosen:
         rows.append(compare(cell, seed))
         if args.json:
             emit(_record(rows[-1], seed))
     drawn: Sequence[Row] = []
     if args.markdown is not None:
         seeds = range(seed, seed + args.seeds)
-        drawn = [worst(cell, seeds) for cell in cells() if cell.drawn]
+        drawn = [worst(cell, seeds) for cell in chosen if cell.drawn]
         Path(args.markdown).write_text(report(rows, seed, drawn, seeds), encoding="utf-8")
     if not args.json:
         print(text(rows))

@@ -136,6 +136,20 @@ class PeerManager:
             elif queue not in others:
                 asked[cid] = (*others, queue)
 
+    def withdraw(self, peer: Peer, cids: Sequence[CID], now: float) -> None:
+        """`peer` is not to be asked for these any more, because others are."""
+        queue = self._queues.get(peer)
+        if queue is None:
+            return
+        for cid in cids:
+            left = tuple(other for other in self._asked.get(cid, ()) if other is not queue)
+            if left:
+                self._asked[cid] = left
+            else:
+                self._asked.pop(cid, None)
+        queue.cancel(cids, now)
+        self.touch(queue)
+
     def cancel(self, cids: Iterable[CID], now: float) -> None:
         """Nobody wants these any more; everybody who was asked is told."""
         lists: dict[MessageQueue, list[CID]] = {}

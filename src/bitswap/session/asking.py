@@ -93,6 +93,25 @@ class Asking:
         """Whether it has most of what the session wants, going by what is known of it and of the others."""
         return member.hits.share >= SURE and self._members.hits.share >= SURE
 
+    # -- wants that somebody has too many of
+
+    def take_back(self, peers: Sequence[SessionPeer], now: float) -> None:
+        """Take the last wants of whoever has far more to do than its limit, for whoever has room first.
+
+        It was alone when it got them, or has become slow. What is within its limit is about to come; of the
+        rest a cancel arrives in time.
+        """
+        for member in peers:
+            if member.outstanding <= 2 * member.limit:
+                continue
+            mine = [want for want in self._wants.all.values() if want.asked is member and want.blind]
+            back = mine[member.limit :]
+            member.outstanding -= len(back)
+            for want in back:
+                want.asked = None
+                self._wants.again[want.cid] = want
+            self._network.withdraw(member.peer, [want.cid for want in back], now)
+
     # -- wants that something is known about
 
     def again(self, peers: Sequence[SessionPeer], now: float) -> float | None:

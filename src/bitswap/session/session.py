@@ -73,6 +73,7 @@ class Session:
         self._round_limit = 0.0  # until when that is put off because the session gets on
         self._got_on = 0.0  # when it last did
         self._held_until = 0.0
+        self._joined = False  # somebody who may take something over from the others
         self._left_out = False  # in this round others were not asked, and that is counted
         for peer in self.peers.named or ():
             if peer in peers:
@@ -227,6 +228,7 @@ class Session:
         else:
             self._search.announce(peer)
             return
+        self._joined = True
         waiting = list(self.wants.idle.values())
         for want in waiting:
             self._search.restart(want)
@@ -259,8 +261,9 @@ class Session:
         wants = self.wants
         while True:
             wants.reconsider(self._search.over(now))
-            if not wants.again and not wants.fresh:
+            if not wants.again and not wants.fresh and not self._joined:
                 return
+            self._joined = False
             self._ask_members(now)
             if not wants.lost or not self._seek(now):
                 return
@@ -269,6 +272,8 @@ class Session:
         wants = self.wants
         self._join()
         peers = self._share()
+        if len(peers) > 1 and not wants.fresh:
+            self._asking.take_back(peers, now)
         if wants.again:
             self._deadlines.at(self, self._asking.again(peers, now))
             if self._is_confined():

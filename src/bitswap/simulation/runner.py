@@ -76,9 +76,10 @@ class Simulation:
 
     def _make_blocks(self) -> list[Block]:
         wanted = self.scenario.blocks
-        blocks = make_blocks(wanted.count, wanted.size, f"{self.scenario.seed}:block")
+        version, seed = wanted.cid_version, self.scenario.seed
+        blocks = make_blocks(wanted.count, wanted.size, f"{seed}:block", version=version)
         if wanted.root_size is not None:
-            blocks[0] = make_blocks(1, wanted.root_size, f"{self.scenario.seed}:root")[0]
+            blocks[0] = make_blocks(1, wanted.root_size, f"{seed}:root", version=version)[0]
         return blocks
 
     def members(self, name: str) -> list[VirtualNode]:

@@ -77,11 +77,14 @@ class Blocks:
     count: int = 100
     size: int = 8000
     root_size: int | None = None
+    cid_version: int = 1
+    """0: CIDv0, which alone the protocols below 1.1.0 can carry; 1: CIDv1, raw."""
 
     def __post_init__(self) -> None:
         require(self.count >= 1, "blocks: count must be at least 1")
         require(self.size >= 1, "blocks: size must be at least 1")
         require(self.root_size is None or self.root_size >= 1, "blocks: root_size must be at least 1")
+        require(self.cid_version in (0, 1), "blocks: cid_version is 0 or 1")
 
 
 @dataclass(frozen=True)
