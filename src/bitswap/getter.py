@@ -59,16 +59,24 @@ class PeersLost(NotFound, RemoteError):
 
 def describe(cids: Collection[CID], reasons: Mapping[Peer, str]) -> str:
     """Which blocks are missing and why, in one sentence; who came nearest to sending them is named first."""
-    named = ", ".join(map(str, islice(cids, _SHOWN))) + (", …" if len(cids) > _SHOWN else "")
-    what = f"block {named}" if len(cids) == 1 else f"{len(cids)} blocks ({named})"
+    what = f"block {_some(cids)}" if len(cids) == 1 else f"{len(cids)} blocks ({_some(cids)})"
     if not reasons:
         return what
     by_peer = {peer: as_reason(reason) for peer, reason in reasons.items()}
-    shown = sorted(by_peer, key=lambda peer: nearness(by_peer[peer]), reverse=True)[:_SHOWN]
-    more = f" and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
-    if len(reasons) > 1 and all(reason.cause is Cause.DONT_HAVE for reason in by_peer.values()):
-        return f"{what}: every peer that was asked answered DONT_HAVE ({', '.join(shown)}{more})"
-    return f"{what}: {'; '.join(f'{peer}: {by_peer[peer]}' for peer in shown)}{';' * bool(more)}{more}"
+    if len(by_peer) > 1 and all(reason.cause is Cause.DONT_HAVE for reason in by_peer.values()):
+        return f"{what}: every peer that was asked answered DONT_HAVE ({_some(by_peer)})"
+    groups: dict[str, list[Peer]] = {}
+    for peer in sorted(by_peer, key=lambda peer: nearness(by_peer[peer]), reverse=True):
+        groups.setdefault(by_peer[peer], []).append(peer)
+    said = [f"{_some(peers)}: {reason}" for reason, peers in islice(groups.items(), _SHOWN)]
+    if len(groups) > _SHOWN:
+        said.append(f"and {sum(map(len, islice(groups.values(), _SHOWN, None)))} more")
+    return f"{what}: {'; '.join(said)}"
+
+
+def _some(things: Collection[object]) -> str:
+    named = ", ".join(map(str, islice(things, _SHOWN)))
+    return f"{named} and {len(things) - _SHOWN} more" if len(things) > _SHOWN else named
 
 
 class BlockGetter(Protocol):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bitswap.cli.console import say
-from bitswap.errors import BitswapError, NotFound, UsageError
+from bitswap.errors import BitswapError, Cause, NotFound, Reason, UsageError
 
 if TYPE_CHECKING:
     from bitswap import Bitswap
@@ -61,7 +61,7 @@ def connect_peers(node: Bitswap, addresses: Sequence[str], timeout: float) -> li
         except UsageError:
             raise
         except BitswapError as error:
-            reasons[address] = str(error)
+            reasons[address] = Reason(str(error), Cause.DIAL_FAILED)
             say(f"cannot reach {address}: {error}")
         else:
             peers.append(peer)
