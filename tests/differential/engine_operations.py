@@ -135,7 +135,8 @@ class EngineGenerator:
     def _cid(self) -> int:
         return self.random.choice(self.popular if self.random.random() < 0.2 else self.cids)
 
-    def _cids(self, most: int = 6) -> tuple[int, ...]:
+    def _cids(self) -> tuple[int, ...]:
+        most = self.random.choice((6, 6, 6, 50))
         return tuple({self._cid(): None for _ in range(self.random.randint(1, most))})
 
     def _sized(self) -> tuple[tuple[int, int], ...]:

@@ -59,8 +59,8 @@ FAULTS = (
     Fault(
         "a hole stays in a table of popular wants",
         "wants",
-        "        if ((place - home) & mask) >= ((place - hole) & mask):\n",
-        "        if False:\n",
+        "            peer.popular[hole] = peer.popular[place]\n            hole = place\n",
+        "            pass\n",
     ),
     Fault(
         "a table is freed before it is copied",
@@ -91,6 +91,12 @@ FAULTS = (
         "known blocks",
         "        q.known.newest = node.earlier\n",
         "        pass\n",
+    ),
+    Fault(
+        "a hole stays in the table of peers",
+        "peers",
+        "            q.names.places[hole] = q.names.places[place]\n            hole = place\n",
+        "            pass\n",
     ),
     # The queue of a peer
     Fault(
