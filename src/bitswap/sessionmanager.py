@@ -64,9 +64,14 @@ class SessionManager:
             self._options,
             named=named,
             broadcast=broadcast,
+            is_shared=self._is_shared,
         )
         self._sessions[session] = {}
         return session
+
+    def _is_shared(self, cid: CID) -> bool:
+        """Whether several sessions want it."""
+        return len({subscription.session for subscription in self._waiting.of(cid)}) > 1
 
     def close_session(self, session: Session, now: float) -> None:
         """End every request of the session and forget it; a second call does nothing."""

@@ -89,3 +89,21 @@ def test_everything_comes_and_nothing_stays(seed: int) -> None:
     for node in swarm.others:
         assert node.engine is not None
         assert node.engine.wantlist_for_peer("ours") == []
+
+
+def test_two_sessions_want_the_same_while_a_newcomer_takes_over() -> None:
+    """What one session moves to another peer stays with the first for the other session."""
+    net = VirtualNetwork()
+    ours, first, second = net.node("ours"), net.node("first"), net.node("second")
+    blocks = make_blocks(400, 8000)
+    for node in (first, second):
+        node.add(*blocks)
+    net.connect(ours, first, rate=200_000)
+    fetches = [ours.fetch(cids_of(blocks)), ours.fetch(cids_of(blocks[200:]))]
+    net.run(seconds=1)
+    net.connect(ours, second, rate=200_000)
+    net.run(seconds=0.1)
+    fetches[0].close()
+    assert net.run(lambda: fetches[1].done, seconds=20)
+    assert len(fetches[1].blocks) == 200
+    assert fetches[1].session.duplicates <= 2

@@ -8,8 +8,9 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from bitswap.cid import CID
 from bitswap.options import ClientOptions
 from bitswap.peermanager import PeerManager
 from bitswap.presence import BlockPresence
@@ -34,13 +35,16 @@ class Asking:
         presence: BlockPresence,
         search: Search,
         options: ClientOptions,
+        is_shared: Callable[[CID], bool],
     ) -> None:
+        """`is_shared` says whether other sessions want a block as well."""
         self._wants = wants
         self._members = members
         self._network = network
         self._presence = presence
         self._search = search
         self._options = options
+        self._is_shared = is_shared
 
     # -- wants that nothing is known about
 
@@ -105,7 +109,8 @@ class Asking:
             if member.outstanding <= 2 * member.limit:
                 continue
             mine = [want for want in self._wants.all.values() if want.asked is member and want.blind]
-            back = mine[member.limit :]
+            # Another session may have asked the same peer for the same, once for both.
+            back = [want for want in mine[member.limit :] if not self._is_shared(want.cid)]
             member.outstanding -= len(back)
             for want in back:
                 want.asked = None

@@ -9,7 +9,7 @@ is confined to named peers gives the want up instead, and says why.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -51,7 +51,9 @@ class Session:
         *,
         named: Iterable[Peer] | None = None,
         broadcast: bool = True,
+        is_shared: Callable[[CID], bool] = lambda _: False,
     ) -> None:
+        """`is_shared` says whether other sessions want a block as well."""
         self.number = number
         self.peers = SessionPeerManager(options, named)
         self.wants = Wants()
@@ -67,7 +69,7 @@ class Session:
         self._options = options
         self._broadcast = broadcast
         self._search = Search(number, peers, self.peers, presence, options)
-        self._asking = Asking(self.wants, self.peers, peers, presence, self._search, options)
+        self._asking = Asking(self.wants, self.peers, peers, presence, self._search, options, is_shared)
         self._pause = options.retry_delay
         self._round_due: float | None = None  # when everybody may be asked again
         self._round_limit = 0.0  # until when that is put off because the session gets on
