@@ -7,6 +7,7 @@ which the core knows, with priorities in no order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -23,6 +24,8 @@ GROWING_PEERS = [Shape(peers, 10) for peers in (1, 10, 100, 1000, 10_000)]
 MANY_OF_EACH = [Shape(100, 1000), Shape(1000, 1000)]
 SHAPES = [Shape(1, 1000), Shape(100, 1000), Shape(1000, 10), Shape(10_000, 10), *GROWING_TASKS[2:]]
 """What is compared with boxo; `benchmarks.growth` has them all."""
+AT_ONCE = 20_000
+"""Answers of a sample at least: the first ones after a pause are slow."""
 HAVE_WORK, TARGET = 38, 16 * inputs.KIB
 """Bytes of a HAVE as they are counted, and those that are taken at a time."""
 
@@ -95,7 +98,27 @@ def at_shape(serving: Serving, shape: Shape) -> Iterator[Operation]:
         ("pop", pop, full, shape.all - pops(shape)),
         ("remove", remove, full, 0),
     ):
-        yield Operation(f"queue: {name}, {shape}", "answer", run, prepare, _holds(left), effort=effort(shape))
+        yield several(
+            Operation(f"queue: {name}, {shape}", "answer", run, prepare, _holds(left), effort=effort(shape)),
+            shape,
+        )
+
+
+def several(operation: Operation, shape: Shape) -> Operation:
+    """As many small queues as make up a sample."""
+    count = -(-AT_ONCE // shape.all)
+
+    def prepare() -> list[Any]:
+        return [operation.prepare() for _ in range(count)]
+
+    def run(queues: list[Any]) -> int:
+        return sum(map(operation.run, queues))
+
+    def finish(queues: list[Any]) -> None:
+        for queue in queues:
+            operation.finish(queue)
+
+    return replace(operation, prepare=prepare, run=run, finish=finish)
 
 
 def pending(core: Any) -> int:

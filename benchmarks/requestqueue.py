@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks import inputs
 from benchmarks.engines import Serving
 from benchmarks.operation import Operation
-from benchmarks.queueing import TARGET, effort
+from benchmarks.queueing import TARGET, effort, several
 from benchmarks.serving_inputs import LARGE
 from benchmarks.shapes import Shape, shares
 from bitswap.decision.interface import Task
@@ -64,7 +64,7 @@ def _at_shape(serving: Serving, shape: Shape) -> Iterator[Operation]:
         ("remove", remove, full, 0),
     ]
     for name, run, prepare, pending in steps:
-        yield Operation(
+        operation = Operation(
             f"request queue: {name}, {shape}",
             "task",
             run,
@@ -73,6 +73,7 @@ def _at_shape(serving: Serving, shape: Shape) -> Iterator[Operation]:
             boxo=f"queue: {name}, {shape}",
             effort=effort(shape),
         )
+        yield several(operation, shape)
 
 
 def _holds(pending: int) -> Callable[[Any], None]:

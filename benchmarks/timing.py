@@ -18,7 +18,7 @@ MOST, MOST_AFRESH = 50, 5
 """Samples at most: of an operation that repeats, and of one that needs a new state each time."""
 BUDGET_NS = 300_000_000
 """Further samples are taken while this is not used up, preparation included."""
-LONG_NS = 1_000_000_000
+LONG_NS = 500_000_000
 """When this is used up, one sample is enough."""
 
 

@@ -12,7 +12,7 @@ const (
 	minSamples = 2
 	maxSamples = 50
 	maxAfresh  = 5               // samples of an operation that needs a new state for each
-	heavy      = 2 * time.Second // of an operation that takes longer, preparation included, one sample is enough
+	heavy      = 1500 * time.Millisecond // of an operation that takes longer, preparation included, one sample is enough
 )
 
 // operation is one thing that is timed. prepare is not; the run that it returns is, and returns how many items it

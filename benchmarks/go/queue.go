@@ -9,7 +9,8 @@ import (
 
 const (
 	targetWork = 16 << 10
-	hasWork    = 38 // bytes of a HAVE for such a CID, as boxo counts them
+	hasWork    = 38     // bytes of a HAVE for such a CID, as boxo counts them
+	atOnce     = 20_000 // answers of a sample at least: the first ones after a pause are slow
 )
 
 var queueShapes = []shape{
@@ -36,8 +37,17 @@ func queueOperations() []operation {
 			out = append(out, operation{
 				name: "queue: " + name + ", " + s.String(),
 				prepare: func() (func() int, func()) {
-					q := make()
-					return func() int { return run(q) }, nil
+					var queues []*loadedQueue
+					for len(queues)*s.all() < atOnce {
+						queues = append(queues, make())
+					}
+					return func() int {
+						n := 0
+						for _, q := range queues {
+							n += run(q)
+						}
+						return n
+					}, nil
 				},
 			})
 		}
