@@ -53,7 +53,7 @@ LAYERS = (
     ("sessionmanager",),
     ("wantmanager",),
     ("client", "server", "getter", "storedgetter", "testnet", "dag"),
-    ("bitswap",),
+    ("bitswap", "simulation"),
     ("aio", "simulation", "testinstance"),
     ("cli",),
 )
