@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bitswap.explanation import Explanation
     from bitswap.message import Message
     from bitswap.metrics import Metrics
+    from bitswap.routing import ContentRouting
     from bitswap.tracer import Tracer
 
 
@@ -40,6 +41,7 @@ class Bitswap(Fetcher):
     What is in the store is not asked for, and what was fetched is put there. The network is closed with the
     node; the store is flushed, and stays the caller's. Every method is safe from any thread. `tracer` sees
     every message; `metrics` (`bitswap.metrics`) counts and measures, in the network too if that can.
+    `routing` (`bitswap.routing`) is asked who has what no connected peer has; whoever it names is dialled.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Bitswap(Fetcher):
         clock: Clock | None = None,
         tracer: Tracer | None = None,
         metrics: Metrics | None = None,
+        routing: ContentRouting | None = None,
     ) -> None:
         self.network = network
         self.store = store
@@ -66,6 +69,8 @@ class Bitswap(Fetcher):
             tracer=sent,
             have_many=store.has_many,
             metrics=metrics,
+            routing=routing,
+            routing_options=self.options.routing,
         )
         self.server: Server | None = None
         if self.options.server.enabled:
@@ -224,10 +229,11 @@ class Bitswap(Fetcher):
 
     def close(self) -> None:
         """End every request with Closed, stop serving, close the network, flush the store. Idempotent."""
-        self.client.close()
+        self.client._end()
         if self.server is not None:
             self.server.close()
         self.network.close()
+        self.client._join()
         # The caller may have closed the store already.
         with contextlib.suppress(BitswapError):
             self.store.flush()

@@ -22,7 +22,8 @@ from bitswap.errors import Cause, Closed, NotFound, Timeout, as_reason, nearness
 from bitswap.explanation import Explanation
 from bitswap.getter import Fetcher, Getter, PeersLost, Waiter, describe
 from bitswap.network.interface import WANTS, Network, Peer
-from bitswap.options import ClientOptions
+from bitswap.options import ClientOptions, RoutingOptions
+from bitswap.providerdriver import ProviderDriver
 from bitswap.tracer import tell
 from bitswap.wantmanager import WantManager
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from bitswap.metrics.interface import ClientGauges, Metrics
     from bitswap.notifications import Subscription
     from bitswap.peermanager import Outgoing
+    from bitswap.providerquerymanager import Command
+    from bitswap.routing import ContentRouting
     from bitswap.session import Session
     from bitswap.sessionmanager import Received
     from bitswap.stat import ClientStat
@@ -50,6 +53,7 @@ class _Work(NamedTuple):
 
     messages: list[Outgoing]
     waiters: list[Waiter]
+    commands: list[Command]
 
 
 class Client(Fetcher):
@@ -57,7 +61,8 @@ class Client(Fetcher):
 
     A `Receiver`: give it to `Network.start`, or let `Bitswap` pass on what the network says. `have_many`
     tells which CIDs the node has; only unexpected blocks are looked up, to count duplicates. Every method is
-    safe from any thread.
+    safe from any thread. `routing` is asked for providers of blocks that no connected peer has, and they are
+    dialled; without it nobody ever is.
     """
 
     def __init__(
@@ -69,6 +74,8 @@ class Client(Fetcher):
         tracer: Tracer | None = None,
         have_many: Callable[[Sequence[CID]], Sequence[bool]] | None = None,
         metrics: Metrics | None = None,
+        routing: ContentRouting | None = None,
+        routing_options: RoutingOptions | None = None,
     ) -> None:
         self.network = network
         self.options = options or ClientOptions()
@@ -76,6 +83,9 @@ class Client(Fetcher):
         self._tracer = tracer
         self._have_many = have_many
         self._metrics = metrics
+        self._providers = ProviderDriver(
+            network, routing, routing_options, report=self._tell, connected=self.peer_connected
+        )
         self._machine = WantManager(self.options)
         self._lock = threading.Lock()
         self._timer = threading.Condition(self._lock)
@@ -110,34 +120,16 @@ class Client(Fetcher):
     def notify_new_blocks(self, blocks: Iterable[Block]) -> None:
         """The node has these blocks now: whoever waits for them gets them, and peers are asked no more."""
         new = list(blocks)
-        with self._lock:
-            if self._closed:
-                return
-            now = self._clock.now()
-            self._machine.blocks_added(new, now)
-            work = self._work(now)
-        self._do(work)
+        self._tell(lambda now: self._machine.blocks_added(new, now))
 
     # -- what the network says (Receiver)
 
     def peer_connected(self, peer: Peer) -> None:
         supports_have = self.network.supports_have(peer)
-        with self._lock:
-            if self._closed:
-                return
-            now = self._clock.now()
-            self._machine.peer_connected(peer, now, supports_have=supports_have)
-            work = self._work(now)
-        self._do(work)
+        self._tell(lambda now: self._machine.peer_connected(peer, now, supports_have=supports_have))
 
     def peer_disconnected(self, peer: Peer, reason: BaseException | None) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            now = self._clock.now()
-            self._machine.peer_disconnected(peer, reason, now)
-            work = self._work(now)
-        self._do(work)
+        self._tell(lambda now: self._machine.peer_disconnected(peer, reason, now))
 
     def message_received(self, peer: Peer, message: Message) -> None:
         self.receive(peer, message)
@@ -220,22 +212,32 @@ class Client(Fetcher):
     # -- life
 
     def close(self) -> None:
-        """End every request with Closed, join the thread; the network stays open. Idempotent."""
+        """End every request with Closed, join the threads; the network stays open. Idempotent."""
+        self._end()
+        self._join()
+
+    def _end(self) -> None:
+        """Close without waiting: dials under way end sooner if the network is closed before the joining."""
         with self._lock:
-            thread, self._thread = self._thread, None
             first, self._closed = not self._closed, True
             if first:
                 now = self._clock.now()
                 self._machine.close_all(now)
                 # Whoever is asked for something is told that it is not wanted any more.
-                work = _Work(self._machine.outgoing(now), self._woken())
+                work = _Work(self._machine.outgoing(now), self._woken(), [])
                 self._timer.notify_all()
         if first:
             self._do(work)
+            self._providers.close()
             if self._unwatch is not None:
                 tell("metrics", self._unwatch)
+
+    def _join(self) -> None:
+        with self._lock:
+            thread, self._thread = self._thread, None
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        self._providers.join()
 
     def __enter__(self) -> Self:
         return self
@@ -360,22 +362,10 @@ class Client(Fetcher):
         return dropped
 
     def _close_getter(self, subscription: Subscription) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            now = self._clock.now()
-            self._machine.close(subscription, now)
-            work = self._work(now)
-        self._do(work)
+        self._tell(lambda now: self._machine.close(subscription, now))
 
     def _close_session(self, session: Session) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            now = self._clock.now()
-            self._machine.close_session(session, now)
-            work = self._work(now)
-        self._do(work)
+        self._tell(lambda now: self._machine.close_session(session, now))
 
     def _explain(self, cid: CID, session: Session | None = None) -> Explanation:
         with self._lock:
@@ -400,9 +390,20 @@ class Client(Fetcher):
 
     # -- driving the machine
 
+    def _tell(self, told: Callable[[float], object]) -> None:
+        """Tell the machine something, and do what it wants done then; nothing once it is closed."""
+        with self._lock:
+            if self._closed:
+                return
+            now = self._clock.now()
+            told(now)
+            work = self._work(now)
+        self._do(work)
+
     def _work(self, now: float) -> _Work:
         """With the lock held: what the machine wants done now; the timer is set to when it must fire."""
         messages = self._machine.outgoing(now)
+        commands = self._providers.machine.commands()
         when = self._machine.next_deadline()
         if when is not None and when < self._timer_at:
             self._timer_at = when
@@ -411,7 +412,7 @@ class Client(Fetcher):
                 self._thread.start()
             else:
                 self._timer.notify()
-        return _Work(messages, self._woken())
+        return _Work(messages, self._woken(), commands)
 
     def _woken(self) -> list[Waiter]:
         waiters: list[Waiter] = []
@@ -433,6 +434,7 @@ class Client(Fetcher):
                 self.network.send(peer, message, WANTS, done)
             except Exception as error:
                 done(error)
+        self._providers.run(work.commands)
 
     def _send_done(self, queue: MessageQueue, error: BaseException | None) -> None:
         supports_have = error is not None or self.network.supports_have(queue.peer)

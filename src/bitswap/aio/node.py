@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bitswap.decision.score_ledger import Receipt
     from bitswap.explanation import Explanation
     from bitswap.metrics import Metrics
+    from bitswap.routing import ContentRouting
     from bitswap.stat import Stat
     from bitswap.tracer import Tracer
 
@@ -49,6 +50,7 @@ class Bitswap(Fetcher):
         clock: Clock | None = None,
         tracer: Tracer | None = None,
         metrics: Metrics | None = None,
+        routing: ContentRouting | None = None,
     ) -> None:
         self.network = network
         self.store = store
@@ -56,6 +58,7 @@ class Bitswap(Fetcher):
         self._clock = clock
         self._tracer = tracer
         self._metrics = metrics
+        self._routing = routing
         self._threads = Threads(self.options.client)
         self._running: threaded.Bitswap | None = None
         self._starting = False
@@ -85,6 +88,7 @@ class Bitswap(Fetcher):
             clock=self._clock,
             tracer=self._tracer,
             metrics=self._metrics,
+            routing=self._routing,
         )
 
     @property

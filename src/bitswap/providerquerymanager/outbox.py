@@ -34,6 +34,8 @@ class Outbox:
         self._stops.pop(number, None)
 
     def take(self) -> list[Command]:
+        if not self._waiting and not self._stops:
+            return []
         taken: list[Command] = [*self._stops.values(), *self._waiting.values()]
         self._stops.clear()
         self._waiting.clear()
