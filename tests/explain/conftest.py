@@ -25,7 +25,8 @@ def pair(hub: LoopbackHub) -> Iterator[Pair]:
     nodes: list[Bitswap] = []
 
     def make(**options: int) -> tuple[Bitswap, Bitswap]:
-        ours = Bitswap(hub.network("ours"), MemoryBlockstore(), Options(client=ClientOptions(**options)))
+        client = ClientOptions(**options)  # type: ignore[arg-type]
+        ours = Bitswap(hub.network("ours"), MemoryBlockstore(), Options(client=client))
         nodes.append(ours)
         theirs = Bitswap(hub.network("theirs"), MemoryBlockstore())
         nodes.append(theirs)

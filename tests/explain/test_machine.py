@@ -172,7 +172,7 @@ class TestAnswers:
         run.now = 0.6
         seen = view(run, cids[0], "a")
         assert (seen.asked, seen.answer) == ("block", "HAVE")
-        assert (seen.asked_ago, seen.answered_ago) == (pytest.approx(0.5), pytest.approx(0.5))
+        assert seen.asked_ago == seen.answered_ago == pytest.approx(0.5)
         assert seen.reason == "answered HAVE; asked for the block 0.5 s ago, has not answered"
         assert seen.reason.cause is Cause.WITHHELD
         assert view(run, cids[0], "f").reason == "not asked: a may still answer"
@@ -252,7 +252,9 @@ class TestHeldBack:
         assert explained.state is State.QUEUED
         (wait,) = explained.waits
         assert (wait.ahead, wait.peers) == (6, ())
-        assert wait.words == "64 blocks are asked for and 0 wait to be taken, of 64 together; 6 come before it"
+        assert (
+            wait.words == "64 blocks are asked for and 0 wait to be taken, of 64 together; 6 come before it"
+        )
         run.answer("a", blocks[:32])
         assert "32 wait to be taken" in told(run, many[70]).waits[0].words
         run.take(sub)

@@ -8,7 +8,7 @@ from itertools import cycle, islice
 
 import pytest
 
-from bitswap import CID, Bitswap, InvalidCid, NotFound, Timeout, cidsource
+from bitswap import CID, Bitswap, Block, InvalidCid, NotFound, Timeout, cidsource
 from bitswap.cidsource import CidSource, Repetitions
 from bitswap.getter import Fetcher
 from bitswap.testutils import cids_of, make_blocks
@@ -138,18 +138,18 @@ class TestFailing:
     def test_what_has_come_is_handed_out_first(self, pair: Pair) -> None:
         ours, theirs = pair(window_blocks=8)
         blocks = make_blocks(8)
-        theirs.add_blocks(blocks)
+        theirs.add_blocks(blocks[:4])
 
         def source() -> Iterator[CID]:
             yield from cids_of(blocks)
+            theirs.add_blocks(blocks[4:])
             while ours.stat().blocks_received < 8:
                 pause()
             raise ZeroDivisionError
 
-        seen = []
+        seen: list[Block] = []
         with pytest.raises(ZeroDivisionError):
-            for block in ours.get_blocks(source(), timeout=SECONDS):
-                seen.append(block)
+            seen.extend(ours.get_blocks(source(), timeout=SECONDS))
         assert sorted(cids_of(seen)) == sorted(cids_of(blocks))
         assert len(ours.store) == 8
         assert ours.wantlist() == []
@@ -177,13 +177,12 @@ class TestFailing:
         ours, theirs = pair()
         blocks = make_blocks(30)
         theirs.add_blocks(blocks[10:])
-        seen = []
+        seen: list[Block] = []
         with (
             ours.new_session(peers=["theirs"], broadcast=False) as session,
             pytest.raises(NotFound) as caught,
         ):
-            for block in session.get_blocks(iter(cids_of(blocks)), timeout=SECONDS):
-                seen.append(block)
+            seen.extend(session.get_blocks(iter(cids_of(blocks)), timeout=SECONDS))
         assert sorted(cids_of(seen)) == sorted(cids_of(blocks[10:]))
         assert sorted(caught.value.missing) == sorted(map(str, cids_of(blocks[:10])))
 
