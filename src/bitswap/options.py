@@ -135,7 +135,7 @@ class ClientOptions:
     max_message_bytes: int = 2 * MIB
     """Bytes of wants and cancels per message (boxo maxMessageSize)."""
     cancel_delay: float = 1.0
-    """Seconds that the cancel of an answered want, or of a want-have, may wait for a message to travel with."""
+    """Seconds that the cancel of an answered want, or of a want-have, may wait for a message to go with."""
     withdraw_delay: float = 0.05
     """The same where the peer said that it lacks the block: it sends it after all as soon as it gets it."""
     broadcast_spacing: float = 1.0
@@ -183,7 +183,7 @@ class ClientOptions:
     silent_attempts: int = 3
     """Times that a peer may leave a session of named peers without any answer before it is given up."""
     initial_window: int = 128
-    """Wants given to one of two peers before its speed is known, and to all of more together twice as many."""
+    """Wants given to one of two peers before its speed is known; to all of more together twice as many."""
     window_seconds: float = 0.5
     """Seconds of work that each of several peers is given in advance, by its speed."""
     min_window: int = 8
