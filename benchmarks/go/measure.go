@@ -11,7 +11,7 @@ const (
 	sampleTime = 20 * time.Millisecond // a sample of an operation that repeats takes at least this long
 	minSamples = 2
 	maxSamples = 50
-	maxAfresh  = 5               // samples of an operation that needs a new state for each
+	maxAfresh  = 5                       // samples of an operation that needs a new state for each
 	heavy      = 1500 * time.Millisecond // of an operation that takes longer, preparation included, one sample is enough
 )
 
