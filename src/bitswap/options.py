@@ -190,7 +190,7 @@ class ClientOptions:
     """Wants given to a peer however slow it is beside the others."""
     dont_have_limit: int = 16
     """DONT_HAVEs in a row, times the peers of the session, after which one of them leaves (boxo
-    peerDontHaveLimit, whatever their number): where n peers share the content, n - 1 of n answers are such."""
+    peerDontHaveLimit, whatever their number): where n peers share the content, n - 1 of n are such."""
     max_peer_records: int = 1024
     """Peers that a session keeps statistics of, those that left included."""
     max_remembered: int = 4096
