@@ -18,6 +18,7 @@ from bitswap.network.interface import Peer
 
 SHOWN_PEERS = 8
 """Peers that the text has a line for; the others are counted."""
+_LONG_ID, _SHORT_ID = 16, 7  # characters
 
 
 _NOT_ASKED = (Cause.NOT_ASKED, Cause.NOT_CONNECTED, Cause.DIAL_FAILED)
@@ -58,16 +59,23 @@ class PeerView:
     outstanding: int = 0
     """Wants of this node that it is taken to hold."""
 
-    def __str__(self) -> str:
+    @property
+    def words(self) -> str:
+        """The reason, and when the peer answered."""
         answered = "" if self.answered_ago is None else f" {seconds(self.answered_ago)} ago"
         if self.reason.cause is Cause.DONT_HAVE:
-            return f"{self.peer}: {self.reason}{answered}"
+            return f"{self.reason}{answered}"
         if self.answer == "HAVE" and self.reason.cause is not Cause.WITHHELD:
-            return f"{self.peer}: answered HAVE{answered}; {self.reason}"
-        return f"{self.peer}: {self.reason}"
+            return f"answered HAVE{answered}; {self.reason}"
+        return str(self.reason)
+
+    def __str__(self) -> str:
+        return f"{self.peer}: {self.words}"
 
     def record(self) -> dict[str, Any]:
-        return {**vars(self), "reason": str(self.reason), "cause": self.reason.cause.name.lower()}
+        reason = {"reason": str(self.reason), "cause": self.reason.cause.name.lower()}
+        ago = {name: _rounded(getattr(self, name)) for name in ("asked_ago", "answered_ago")}
+        return {**vars(self), **reason, **ago}
 
 
 @dataclass(frozen=True)
@@ -104,21 +112,28 @@ class Wait:
         if self.words:
             yield self.words
         for peer in self.peers[:SHOWN_PEERS]:
-            yield str(peer)
+            yield f"{peer.peer}: {self._shortened(peer.words)}"
         causes = Counter(peer.reason.cause for peer in self.peers[SHOWN_PEERS:])
         for cause, count in causes.items():
             yield f"and {count} more: {cause.value}"
         if self.rounds and self.state is not State.NO_PEERS:
             yield f"everybody was asked before, in vain: {self.rounds + 1} rounds"
         if self.next:
-            yield "next: " + "; ".join(map(str, self.next))
+            yield self._shortened("next: " + "; ".join(map(str, self.next)))
+
+    def _shortened(self, line: str) -> str:
+        """Peers that have a line of their own are named by the ends of their ids."""
+        for view in self.peers[:SHOWN_PEERS]:
+            if len(view.peer) > _LONG_ID:
+                line = line.replace(view.peer, f"…{view.peer[-_SHORT_ID:]}")
+        return line
 
     def record(self) -> dict[str, Any]:
         return {
             **vars(self),
             "state": self.state.name.lower(),
             "peers": [peer.record() for peer in self.peers],
-            "next": [vars(step) for step in self.next],
+            "next": [{"what": step.what, "due": _rounded(step.due)} for step in self.next],
         }
 
 
@@ -188,6 +203,10 @@ class Explanation:
 
 def _when(step: Step) -> float:
     return float("inf") if step.due is None else step.due
+
+
+def _rounded(count: float | None) -> float | None:
+    return None if count is None else round(count, 3)
 
 
 def seconds(count: float) -> str:

@@ -202,6 +202,12 @@ def _get(commands: Commands, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="OUT", help="where to write; - for standard output (default: ./NAME)"
     )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="while nothing comes, and on failure, say on standard error who was asked and what happens next "
+        "(with --json one object a line)",
+    )
     _fetching(parser)
     parser.set_defaults(run=_run("get"))
 

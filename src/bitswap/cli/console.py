@@ -83,12 +83,17 @@ class Progress:
             parts.append(f"{duplicates} duplicates")
         return "  ".join(parts)
 
+    def clear(self) -> None:
+        """Leave the line to others; it is drawn again with the next `update`."""
+        if self._shown:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._next = 0.0
+
     def __enter__(self) -> Progress:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._shown:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+        self.clear()

@@ -7,17 +7,21 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitswap.cli.console import Progress, emit, rate_text, say, size_text
+from bitswap.cli.explaining import Explaining
 from bitswap.cli.node import connect_peers, opened_node, opened_store
 from bitswap.dag import Exported, Resolved, StoreGetter, export, export_stream, parse_path, resolve
 from bitswap.errors import NotFound
 
 if TYPE_CHECKING:
+    from bitswap.bitswap import Bitswap, BitswapSession
     from bitswap.blockstore import Blockstore
     from bitswap.dag import BlockSource
+    from bitswap.storedgetter import StoredGetter
 
 Told = Callable[[int, "int | None"], None]
 
@@ -47,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
                     progress.total = total or 0
                     progress.update(done, peers=len(node.peers()), duplicates=session.duplicates)
 
-                with session.getter(args.timeout) as source:
+                with closing(_source(args, node, session, progress)) as source:
                     written, target = _write(args, source, told)
                 stats = session.stats
             seconds = time.monotonic() - started
@@ -62,6 +66,14 @@ def _from_store(args: argparse.Namespace, store: Blockstore, progress: Progress)
     started = time.monotonic()
     written, target = _write(args, StoreGetter(store), told)
     return _tell(args, written, target, time.monotonic() - started, blocks=0, duplicates=0)
+
+
+def _source(
+    args: argparse.Namespace, node: Bitswap, session: BitswapSession, progress: Progress
+) -> StoredGetter | Explaining:
+    if args.explain:
+        return Explaining(node, session, args.timeout, progress, as_json=args.json)
+    return session.getter(args.timeout)
 
 
 def _write(args: argparse.Namespace, source: BlockSource, told: Told) -> tuple[Exported, str]:

@@ -91,7 +91,7 @@ def _asked(peer: Peer, stands: Standing | None, now: float) -> _Place:
         return _Place(State.ASKED, "", next=(Step(f"{peer} is told {stands.hold.value}", due),))
     steps: list[Step] = []
     if stands.silent is not None:
-        steps.append(Step(f"{peer} is waited for no longer, and others are asked", stands.silent - now))
+        steps.append(Step(f"{peer} counts as lacking it", stands.silent - now))
     return _Place(State.ASKED, next=tuple(steps))
 
 

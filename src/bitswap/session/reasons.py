@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bitswap.errors import Cause, Reason, as_reason
+from bitswap.explanation import seconds
 from bitswap.messagequeue.standing import standing
 from bitswap.network.interface import Peer
 from bitswap.peermanager import PeerManager
@@ -61,7 +62,7 @@ def _reason(
 def _given_up(reason: Reason, now: float | None) -> Reason:
     if reason.cause is not Cause.TIMED_OUT or reason.when is None or now is None:
         return reason
-    return Reason(f"{reason}, asked {now - reason.when:.3g} s ago", reason.cause, reason.when)
+    return Reason(f"{reason}, asked {seconds(now - reason.when)} ago", reason.cause, reason.when)
 
 
 def _waited_for(want: Want, peer: Peer, has: bool, network: PeerManager, now: float | None) -> Reason:
@@ -76,7 +77,7 @@ def _waited_for(want: Want, peer: Peer, has: bool, network: PeerManager, now: fl
     what = "for the block" if at.for_block else "whether it has the block"
     if at.sent is None:
         return Reason(f"about to be asked {what}", Cause.NOT_ASKED)
-    words = f"asked {what} {now - at.sent:.3g} s ago, has not answered"
+    words = f"asked {what} {seconds(now - at.sent)} ago, has not answered"
     if has:
         return Reason(f"answered HAVE; {words}", Cause.WITHHELD, at.sent)
     return Reason(words, Cause.UNANSWERED, at.sent)
