@@ -422,6 +422,11 @@ class MessageQueue:
         return self._live_blocks
 
     @property
+    def supports_have(self) -> bool:
+        """Whether the peer can be asked if it has a block."""
+        return self._supports_have
+
+    @property
     def questions(self) -> Mapping[CID, float]:
         """What the peer was asked if it has, and has not answered, and when; not to be changed."""
         return self._live_haves

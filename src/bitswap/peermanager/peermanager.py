@@ -121,6 +121,11 @@ class PeerManager:
         self._note(queue, asks)
         return True
 
+    def knows_have(self, peer: Peer) -> bool:
+        """Whether `peer` can be asked if it has a block."""
+        queue = self._queues.get(peer)
+        return queue is not None and queue.supports_have
+
     def has_question(self, peer: Peer, cid: CID) -> bool:
         """Whether `peer` was asked if it has the block, and will say so when it has: it has not answered."""
         queue = self._queues.get(peer)

@@ -21,6 +21,7 @@ from bitswap.sessionrequestsplitter import expected_wait, split, usual_speed
 
 SURE = 0.75
 """Share of hits from which a member is asked without asking others whether they have the block too."""
+_RARE = 0.25  # share of hits below which a member is only asked whether it has a block
 _LOOK_AHEAD = 64  # wants whose holders have no room, after which the others wait as well
 
 
@@ -97,6 +98,13 @@ class Asking:
         """Whether it has most of what the session wants, going by what is known of it and of the others."""
         return member.hits.share >= SURE and self._members.hits.share >= SURE
 
+    def _seldom_has(self, member: SessionPeer) -> bool:
+        """Whether it had better be asked first if it has a block.
+
+        Asked for a block that it lacks it sends it as soon as it gets it, when another one may have.
+        """
+        return member.hits.share < _RARE and self._network.knows_have(member.peer)
+
     # -- wants that somebody has too many of
 
     def take_back(self, peers: Sequence[SessionPeer], now: float) -> None:
@@ -130,23 +138,19 @@ class Asking:
         usual = usual_speed(peers)
         likely = self._members.likely()
         left_out = 0
-        rests: list[float] = []
+        rests: list[Want] = []
         for want in list(wants.again.values()):
-            able: Sequence[SessionPeer] = self._holders(want)
-            blind = not able
-            if blind:
-                until = want.awaited(now)
-                if until is not None:
-                    wants.rest(want)
-                    rests.append(until)
-                    continue
-                able = self._candidates(want, likely)
+            holders = self._holders(want)
+            if not holders and want.awaited(now) is not None:
+                rests.append(want)
+                continue
+            able = holders or self._candidates(want, likely)
             if not able:
                 wants.lose(want)
                 continue
             chosen = min(
                 (peer for peer in able if peer.outstanding < peer.limit),
-                key=lambda peer: expected_wait(peer, usual, blind=blind),
+                key=lambda peer: expected_wait(peer, usual, blind=not holders),
                 default=None,
             )
             del wants.again[want.cid]
@@ -157,18 +161,35 @@ class Asking:
                 if left_out >= _LOOK_AHEAD:
                     break
                 continue
-            want.asked = chosen
-            want.blind = blind
-            chosen.asked(1, now)
-            blocks.setdefault(chosen, []).append(want)
-            if blind:
+            if not holders:
                 for peer in self._worth_probing(want, chosen, able):
                     haves.setdefault(peer, []).append(want)
+            if not holders and len(able) > 2 and self._seldom_has(chosen):
+                haves.setdefault(chosen, []).append(want)
+                rests.append(want)
+            else:
+                want.asked = chosen
+                want.blind = not holders
+                chosen.asked(1, now)
+                blocks.setdefault(chosen, []).append(want)
         for peer, mine in blocks.items():
             self._network.want_blocks(peer.peer, asks(mine))
         for peer, mine in haves.items():
             self._search.probe(peer.peer, mine, now)
-        return min(rests, default=None)
+        return self._rest(rests, now)
+
+    def _rest(self, resting: Iterable[Want], now: float) -> float | None:
+        """Let these wait for answers; returns until when the first of them does."""
+        first: float | None = None
+        for want in resting:
+            until = want.awaited(now)
+            if until is None:
+                # Nobody could be asked: those that are left lack it, or do not understand.
+                self._wants.lose(want)
+            else:
+                self._wants.rest(want)
+                first = until if first is None else min(first, until)
+        return first
 
     def _holders(self, want: Want) -> list[SessionPeer]:
         """Members that have said that they have it and are not passed over."""

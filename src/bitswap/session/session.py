@@ -335,11 +335,14 @@ class Session:
         for want in list(wants.lost.values()):
             if want.wave >= ENDED or not self._broadcast:
                 wants.rest(want)
-                if self._round_due is None:
-                    self._round_due = now + self._pause
-                    self._round_limit = now + _MOST_PUT_OFF * self._pause
+                self._plan_round(now)
         self._set_timer()
         return bool(begun)
+
+    def _plan_round(self, now: float) -> None:
+        if self._round_due is None:
+            self._round_due = now + self._pause
+            self._round_limit = now + _MOST_PUT_OFF * self._pause
 
     def _set_timer(self) -> None:
         self._deadlines.at(self, self._round_due)
@@ -356,7 +359,7 @@ class Session:
             if self._got_on + self._pause > now and now < self._round_limit:
                 self._round_due = now + self._pause
             else:
-                self._next_round()
+                self._next_round(now)
         waiting = [want for want in wants.idle.values() if want.probing and want.group is None]
         wants.reconsider(want for want in waiting if want.awaited(now) is None)
         self._let_go(None, now)
@@ -366,11 +369,15 @@ class Session:
                 self._deadlines.at(self, want.awaited(now))
         self._set_timer()
 
-    def _next_round(self) -> None:
-        """Everybody may be asked again for what everybody was asked for, those outside the session too."""
+    def _next_round(self, now: float) -> None:
+        """Everybody may be asked again for what everybody was asked for, those outside the session too.
+
+        Not for too much at once, since whoever lacks a block keeps the want.
+        """
         wants = self.wants
         self._round_due = None
-        ended = [want for want in wants.idle.values() if want.group is None and want.probing is None]
+        waiting = [want for want in wants.idle.values() if want.group is None and want.probing is None]
+        ended = waiting if self._is_confined() else waiting[: self._options.broadcast_wants]
         for want in ended:
             want.tried = None
             want.rounds += 1
@@ -379,6 +386,8 @@ class Session:
         self._pause = min(self._pause * 2.0, self._options.max_retry_delay)
         self._left_out = False
         wants.reconsider(ended)
+        if len(ended) < len(waiting):
+            self._plan_round(now)
 
     # -- giving up
 
