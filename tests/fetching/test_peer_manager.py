@@ -204,6 +204,32 @@ class TestSessionsAndPeers:
         run.wait(3.0)
         assert run.sent()["x"].haves == cids[1:]
 
+    def test_coming_or_going_twice_is_once(self) -> None:
+        run = Harness("a", "a")
+        cids = cids_of(make_blocks(2))
+        sub = run.want(cids[:1])
+        assert list(run.sent()) == ["a"]
+        run.connect("a")
+        run.wait(0.5)
+        assert run.sent() == {}
+        assert run.machine.outstanding("a") == 1
+        run.disconnect("a")
+        run.disconnect("a", "once more")
+        run.disconnect("stranger")
+        assert run.machine.peers() == []
+        assert run.machine.reasons(cids[0]) == {"a": "connection lost: reset"}
+        assert sub.outstanding == 1
+
+    def test_who_leaves_before_anything_was_sent_is_sent_nothing(self) -> None:
+        run = Harness("a", "b")
+        cids = cids_of(make_blocks(4))
+        run.want(cids, peers=["a"])
+        run.disconnect("a")
+        assert list(run.sent()) == ["b"]
+        run.disconnect("b")
+        run.connect("a")
+        assert list(run.sent()) == ["a"]
+
     def test_a_peer_that_returns_is_asked_for_everything_again(self) -> None:
         run = Harness("a")
         cids = cids_of(make_blocks(3))
