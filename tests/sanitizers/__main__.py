@@ -44,7 +44,7 @@ STAGES = (
         3,
         ("-m", "tests.differential", "--operations", "30000", "--seed", "11"),
     ),
-    Stage("soak", 3, ("-m", "tests.differential.soak", "--operations", "40000", "--cids", "60000")),
+    Stage("soak", 6, ("-m", "tests.differential.soak", "--operations", "200000", "--cids", "60000")),
 )
 
 
