@@ -6,15 +6,25 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from bitswap.block import Block
-from bitswap.cid import CID
+from bitswap.cid import CID, DAG_CBOR, DAG_PB, RAW
 from bitswap.cidsource import AnyCid, CidSource, to_cid
-from bitswap.errors import Cause, NotFound, RemoteError, Timeout, as_reason, nearness
-from bitswap.multihash import IDENTITY, SHA2_256, multihash
+from bitswap.errors import (
+    Cause,
+    InvalidCid,
+    NotFound,
+    RemoteError,
+    Timeout,
+    WireError,
+    as_reason,
+    nearness,
+)
+from bitswap.multihash import IDENTITY, SHA2_256, digest, multihash
 from bitswap.network.interface import Peer
 
 if TYPE_CHECKING:
@@ -27,6 +37,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 3  # CIDs and peers that an error's sentence names; its attributes have all
 _NO_BYTES = multihash(SHA2_256, b"")
+_USUAL = frozenset(bytes((1, codec, SHA2_256, 32)) for codec in (RAW, DAG_PB, DAG_CBOR))
+"""How nearly all CIDs begin, those of version 0 apart: neither inline nor unknown."""
 _NAP = 1.0  # seconds after which a waiting thread looks whether it was interrupted
 
 
@@ -40,6 +52,23 @@ def data_of(cid: CID) -> bytes | None:
     if (cid[0] != 0x12 and (cid[1] >= 0x80 or cid[2] == IDENTITY)) and cid.hash_code == IDENTITY:
         return cid.digest
     return b"" if cid.endswith(_NO_BYTES) else None
+
+
+def check_verifiable(cid: CID) -> None:
+    """Raises InvalidCid for a CID whose blocks cannot be told from others, so that none would ever do."""
+    trouble = _trouble(cid.hash_code, len(cid.digest))
+    if trouble is not None:
+        raise InvalidCid(f"{cid} cannot be fetched, because no block could be verified: {trouble}")
+
+
+@lru_cache(maxsize=1024)
+def _trouble(code: int, length: int) -> str | None:
+    """Why digests of this length cannot be computed."""
+    try:
+        digest(code, b"", length)
+    except WireError as error:
+        return str(error)
+    return None
 
 
 class PeersLost(NotFound, RemoteError):
@@ -170,8 +199,12 @@ class Getter:
         inline: dict[CID, Block] = {}
         for value in cids:
             cid = to_cid(value)
+            if cid[:4] in _USUAL and not cid.endswith(_NO_BYTES):
+                wanted.append(cid)
+                continue
             data = data_of(cid)
             if data is None:
+                check_verifiable(cid)
                 wanted.append(cid)
             else:
                 inline[cid] = Block(cid, data)

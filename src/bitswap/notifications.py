@@ -115,13 +115,23 @@ class Subscription:
         """Stop wanting these; returns those that the session was asked for, and those it was not yet."""
         asked: list[CID] = []
         unasked: list[CID] = []
+        cids = list(cids)
         for cid in cids:
             if cid in self.active:
                 self.active.discard(cid)
                 asked.append(cid)
             elif self.waiting.pop(cid, self) is None:
                 unasked.append(cid)
+        if self.missing:
+            self._forgive(cids)
         return asked, unasked
+
+    def _forgive(self, cids: Iterable[CID]) -> None:
+        """These were given up, which need not be told any more."""
+        dropped = set(cids)
+        self.missing = [cid for cid in self.missing if cid not in dropped]
+        if not self.missing:
+            self.reasons, self.lost = {}, False
 
     def deliver(self, blocks: Sequence[Block], cids: Sequence[CID], size: int) -> None:
         """Blocks of together `size` bytes came; they are in `active`."""
@@ -211,4 +221,7 @@ class Notifications:
                     bucket = found.setdefault(subscription, [])
                     bucket.append(block)
                 last = subscriptions if len(subscriptions) == 1 else ()
+        if not waiting:
+            # An emptied dictionary keeps its size otherwise, which counts where there are thousands of nodes.
+            waiting.clear()
         return found, unwanted
