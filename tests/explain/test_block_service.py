@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from bitswap import CID, Bitswap, Block, InvalidCid, NotFound, Options, ServerOptions
+from bitswap import CID, Bitswap, Block, ClientOptions, InvalidCid, NotFound, Options, ServerOptions
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.dag import add_path, export_stream, pb
 from bitswap.errors import BitswapError
@@ -200,8 +200,9 @@ class TestVerifying:
 
 class TestServingOn:
     def test_whoever_asked_in_vain_gets_what_is_fetched(self, hub: LoopbackHub) -> None:
+        patient = Options(client=ClientOptions(retry_delay=60.0))  # asks once, so that it has to be told
         with (
-            Bitswap(hub.network("far"), MemoryBlockstore()) as far,
+            Bitswap(hub.network("far"), MemoryBlockstore(), patient) as far,
             Bitswap(hub.network("middle"), MemoryBlockstore()) as middle,
             Bitswap(hub.network("source"), MemoryBlockstore()) as source,
         ):

@@ -121,6 +121,20 @@ class TestOneSilentPeer:
         assert told(run, cids[0]).state is State.ASKED
         assert "in vain: 2 rounds" in str(told(run, cids[0]))
 
+    def test_an_answer_to_something_else_is_a_sign_of_life(
+        self, blocks: list[Block], cids: list[CID]
+    ) -> None:
+        run = Harness("a")
+        run.want(cids[:2])
+        run.sent()
+        run.now = 3.0
+        run.answer("a", blocks[:1])
+        assert due(run, cids[1], "counts as lacking it") == 6.0  # twice what the answer took
+        run.wait(5.9)
+        assert told(run, cids[1]).state is State.ASKED
+        run.wait(0.2)
+        assert told(run, cids[1]).state is State.RESTING
+
     def test_steps_come_when_they_were_said_to(self, cids: list[CID]) -> None:
         """Nothing changes before the time of the first step, and something has after it."""
         run = Harness("a", "b", "c", "d", "e")
