@@ -121,9 +121,7 @@ class TestOneSilentPeer:
         assert told(run, cids[0]).state is State.ASKED
         assert "in vain: 2 rounds" in str(told(run, cids[0]))
 
-    def test_an_answer_to_something_else_is_a_sign_of_life(
-        self, blocks: list[Block], cids: list[CID]
-    ) -> None:
+    def test_an_answer_to_another_want_counts(self, blocks: list[Block], cids: list[CID]) -> None:
         run = Harness("a")
         run.want(cids[:2])
         run.sent()
