@@ -77,6 +77,7 @@ class Bitswap(Fetcher):
             self.server = Server(
                 network, store, self.options.server, clock=clock, tracer=sent, metrics=metrics
             )
+        self._spans = self.client._spans
         self._generation = 0
         try:
             network.start(self)
@@ -248,8 +249,11 @@ class Bitswap(Fetcher):
 class BitswapSession(Fetcher):
     """A session of a node with a store; see `Bitswap.new_session`. A context manager."""
 
+    _spans_prefix = "Session."
+
     def __init__(self, node: Bitswap, session: ClientSession) -> None:
         self._node = node
+        self._spans = node._spans
         self.of_client = session
         """The same session without the store."""
 

@@ -24,6 +24,7 @@ from bitswap.getter import Fetcher, Getter, PeersLost, Waiter, describe
 from bitswap.network.interface import WANTS, Network, Peer
 from bitswap.options import ClientOptions, RoutingOptions
 from bitswap.providerdriver import ProviderDriver
+from bitswap.spans import span, spans_of
 from bitswap.tracer import tell
 from bitswap.wantmanager import WantManager
 
@@ -81,6 +82,7 @@ class Client(Fetcher):
         self.options = options or ClientOptions()
         self._clock = clock or SystemClock()
         self._tracer = tracer
+        self._spans = spans_of(tracer)
         self._have_many = have_many
         self._metrics = metrics
         self._providers = ProviderDriver(
@@ -111,16 +113,18 @@ class Client(Fetcher):
         of them has fails with NotFound. Raises UsageError, Closed.
         """
         named = named_peers(peers, broadcast)
-        for peer in named or ():
-            # A caller that has just dialled it may be here before the notice of the connection.
-            if self.network.is_connected(peer):
-                self.peer_connected(peer)
-        return ClientSession(self, self._new_session(named, broadcast))
+        with span(self._spans, "NewSession"):
+            for peer in named or ():
+                # A caller that has just dialled it may be here before the notice of the connection.
+                if self.network.is_connected(peer):
+                    self.peer_connected(peer)
+            return ClientSession(self, self._new_session(named, broadcast))
 
     def notify_new_blocks(self, blocks: Iterable[Block]) -> None:
         """The node has these blocks now: whoever waits for them gets them, and peers are asked no more."""
         new = list(blocks)
-        self._tell(lambda now: self._machine.blocks_added(new, now))
+        with span(self._spans, "NotifyNewBlocks", blocks=len(new)):
+            self._tell(lambda now: self._machine.blocks_added(new, now))
 
     # -- what the network says (Receiver)
 

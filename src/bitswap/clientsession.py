@@ -42,9 +42,12 @@ class SessionStat:
 class ClientSession(Fetcher):
     """Wants that belong together. Ends every request with `close`; a context manager."""
 
+    _spans_prefix = "Session."
+
     def __init__(self, client: Client, session: Session) -> None:
         self._client = client
         self._session = session
+        self._spans = client._spans
 
     def getter(self, timeout: float | None = None) -> Getter:
         """A request within this session."""

@@ -26,6 +26,7 @@ from bitswap.errors import (
 )
 from bitswap.multihash import IDENTITY, SHA2_256, digest, multihash
 from bitswap.network.interface import Peer
+from bitswap.spans import SpanTracer, span
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -274,6 +275,9 @@ def _nap(deadline: float | None) -> float:
 class Fetcher(ABC):
     """Whatever can make a getter can fetch blocks: clients, nodes and their sessions."""
 
+    _spans: SpanTracer | None = None
+    _spans_prefix = ""
+
     @abstractmethod
     def getter(self, timeout: float | None = None) -> BlockGetter:
         """A request to fill and empty at will; `timeout` is what its `take` uses by default, in seconds."""
@@ -288,7 +292,7 @@ class Fetcher(ABC):
         Raises InvalidCid; Timeout after `timeout` seconds (None: waits for ever); NotFound where only named
         peers are asked and none has it; Closed.
         """
-        with self.getter(timeout) as getter:
+        with span(self._spans, f"{self._spans_prefix}GetBlock", cid=cid), self.getter(timeout) as getter:
             getter.want([cid])
             return getter.take()[0]
 
@@ -302,7 +306,8 @@ class Fetcher(ABC):
         InvalidCid, and whatever `cids` raises, which ends the request; NotFound (with what is missing, and
         why for each peer) once nothing else is outstanding or to be read; Timeout; Closed.
         """
-        with self.getter(timeout) as getter:
+        spanned = span(self._spans, f"{self._spans_prefix}GetBlocks")
+        with spanned, self.getter(timeout) as getter:
             source = CidSource(cids, self._client_options.max_repetitions)
             quiet_since = time.monotonic()
             while True:
@@ -323,4 +328,7 @@ class Fetcher(ABC):
                         raise getter.timed_out(timeout)
                     continue
                 quiet_since = time.monotonic()
+                if spanned:
+                    for block in blocks:
+                        spanned.event("received block", cid=block.cid)
                 yield from blocks

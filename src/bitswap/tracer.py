@@ -13,7 +13,10 @@ _log = logging.getLogger(__name__)
 
 
 class Tracer(Protocol):
-    """Called from the node's threads: must return soon. What it raises is logged and nothing else happens."""
+    """Called from the node's threads: must return soon. What it raises is logged and nothing else happens.
+
+    It may be a `spans.SpanTracer` as well.
+    """
 
     def message_received(self, peer: str, message: Message) -> None:
         """A message was decoded, before either half sees it; once a message, also where both halves run."""
@@ -32,6 +35,10 @@ class SentOnly:
 
     def message_sent(self, peer: str, message: Message) -> None:
         self._tracer.message_sent(peer, message)
+
+    def __getattr__(self, name: str) -> Any:
+        """What a tracer may have besides, as `spans.SpanTracer` says."""
+        return getattr(self._tracer, name)
 
 
 def tell(watcher: str, call: Callable[..., None], *arguments: Any) -> None:

@@ -12,6 +12,7 @@ from bitswap.aio.source import source_of
 from bitswap.block import Block
 from bitswap.cidsource import AnyCid
 from bitswap.options import ClientOptions
+from bitswap.spans import SpanTracer, span
 
 AnyCids: TypeAlias = "Iterable[AnyCid] | AsyncIterable[AnyCid]"
 """What several CIDs may be given as."""
@@ -28,13 +29,20 @@ class Fetcher(ABC):
     @abstractmethod
     def _options(self) -> ClientOptions: ...
 
+    _spans_prefix = ""
+
+    @property
+    @abstractmethod
+    def _spans(self) -> SpanTracer | None: ...
+
     async def get_block(self, cid: AnyCid, timeout: float | None = None) -> Block:
         """One block, from the store or from peers. A cancelled call wants nothing any more.
 
         Raises InvalidCid; Timeout after `timeout` seconds (None: waits for ever); NotFound where only named
         peers are asked and none has it; Closed.
         """
-        with closing(self._request(timeout)) as request:
+        spanned = span(self._spans, f"{self._spans_prefix}GetBlock", cid=cid)
+        with spanned, closing(self._request(timeout)) as request:
             blocks = await request.step([cid])
             while not blocks:
                 await request.wait()
@@ -51,7 +59,8 @@ class Fetcher(ABC):
         Repeated CIDs, `timeout` and errors are as in `bitswap.Bitswap.get_blocks`; the time in which nothing
         is outstanding, because an asynchronous `cids` has nothing to ask for, does not count.
         """
-        with closing(self._request(timeout)) as request:
+        spanned = span(self._spans, f"{self._spans_prefix}GetBlocks")
+        with spanned, closing(self._request(timeout)) as request:
             source = source_of(cids, request.wake, self._options)
             try:
                 while True:
@@ -67,6 +76,7 @@ class Fetcher(ABC):
                         await request.wait(at_once=source.more and source.ready and request.room > 0)
                     elif blocks:
                         for block in blocks:
+                            spanned.event("received block", cid=block.cid)
                             yield block
                     elif not source.more:
                         return

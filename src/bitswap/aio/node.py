@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bitswap.explanation import Explanation
     from bitswap.metrics import Metrics
     from bitswap.routing import ContentRouting
+    from bitswap.spans import SpanTracer
     from bitswap.stat import Stat
     from bitswap.tracer import Tracer
 
@@ -102,6 +103,10 @@ class Bitswap(Fetcher):
     @property
     def _options(self) -> ClientOptions:
         return self.options.client
+
+    @property
+    def _spans(self) -> SpanTracer | None:
+        return self._node._spans
 
     def _request(self, timeout: float | None) -> Request:
         return Request(self._threads, self._node.getter(), timeout)
@@ -226,9 +231,15 @@ class Session(Fetcher):
         self._threads = threads
         self._session = session
 
+    _spans_prefix = "Session."
+
     @property
     def _options(self) -> ClientOptions:
         return self._node.options.client
+
+    @property
+    def _spans(self) -> SpanTracer | None:
+        return self._session._spans
 
     def _request(self, timeout: float | None) -> Request:
         return Request(self._threads, self._session.getter(), timeout)
