@@ -207,6 +207,10 @@ class PeerManager:
         """How many CIDs there are whose block somebody was asked for and has not sent."""
         return len(set().union(*[queue.blocks_asked for queue in self._queues.values()]))
 
+    def asked(self, cid: CID) -> Sequence[MessageQueue]:
+        """The queues of everybody who was asked for `cid`, or is about to be."""
+        return self._asked.get(cid, ())
+
     def asked_of(self, cid: CID) -> dict[Peer, str]:
         """Who was asked for `cid`, and what became of that, in words."""
         found = {queue.peer: queue.state(cid) for queue in self._asked.get(cid, ())}

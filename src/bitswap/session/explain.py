@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from bitswap.errors import Cause, Reason
 from bitswap.explanation import PeerView, State, Step, Wait
-from bitswap.messagequeue.standing import Standing, standing
+from bitswap.messagequeue.standing import Standing
 from bitswap.network.interface import Peer
-from bitswap.session.reasons import reasons
+from bitswap.session.reasons import At, reasons, standings
 from bitswap.session.search import EVERYBODY, FIRST
 from bitswap.session.session import Session
 from bitswap.session.want import Want
@@ -27,7 +27,7 @@ class _Place(NamedTuple):
 
 def explain(session: Session, want: Want, now: float) -> Wait:
     """How `want` stands, and everybody who is connected or counts for it."""
-    at = _standings(session, want, now)
+    at = standings(want, session._network, now)
     place = _place(session, want, at, now)
     return Wait(
         session.number,
@@ -40,27 +40,16 @@ def explain(session: Session, want: Want, now: float) -> Wait:
     )
 
 
-def _standings(session: Session, want: Want, now: float) -> dict[Peer, Standing]:
-    """What was or is about to be asked of whom, and is not answered."""
-    found: dict[Peer, Standing] = {}
-    for peer in session._network.asked_of(want.cid):
-        queue = session._network.queue(peer)
-        stands = None if queue is None else standing(queue, want.cid, now)
-        if stands is not None:
-            found[peer] = stands
-    return found
-
-
-def _resends(at: dict[Peer, Standing], now: float) -> list[Step]:
+def _resends(at: At, now: float) -> list[Step]:
     """The next time that somebody who is silent is told once more."""
-    times = [(stands.resent, peer) for peer, stands in at.items() if stands.resent is not None]
+    times = [(stands.resent, peer) for peer, stands in at.items() if stands and stands.resent is not None]
     return [Step(f"{peer} is told once more", when - now) for when, peer in sorted(times)[:1]]
 
 
 # -- where it is
 
 
-def _place(session: Session, want: Want, at: dict[Peer, Standing], now: float) -> _Place:
+def _place(session: Session, want: Want, at: At, now: float) -> _Place:
     wants, cid = session.wants, want.cid
     if want.asked is not None:
         return _asked(want.asked.peer, at.get(want.asked.peer), now)
@@ -131,12 +120,10 @@ def _round(session: Session, now: float) -> Step:
 # -- the peers
 
 
-def _views(
-    session: Session, want: Want, place: _Place, at: dict[Peer, Standing], now: float
-) -> list[PeerView]:
+def _views(session: Session, want: Want, place: _Place, at: At, now: float) -> list[PeerView]:
     network, said = session._network, session._presence.of(want.cid)
-    known = reasons(want, session.peers, said, network, now)
-    order = dict.fromkeys([*at, *known, *network.peers()])
+    known = reasons(want, session.peers, said, network, now, at)
+    order = dict.fromkeys([*(peer for peer in at if at[peer]), *known, *network.peers()])
     views = []
     for peer in order:
         reason = known.get(peer) or _not_asked(session, want, place, peer)

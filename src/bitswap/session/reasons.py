@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from bitswap.errors import Cause, Reason, as_reason
 from bitswap.explanation import seconds
-from bitswap.messagequeue.standing import standing
+from bitswap.messagequeue.standing import Standing, standing
 from bitswap.network.interface import Peer
 from bitswap.peermanager import PeerManager
 from bitswap.session.want import Want
@@ -19,23 +20,36 @@ ASKED = Reason("asked for the block, has not answered", Cause.UNANSWERED)
 UNANSWERED = Reason("has not answered", Cause.UNANSWERED)
 
 
+At: TypeAlias = "Mapping[Peer, Standing | None]"
+"""How a want stands at everybody who was asked for it; None where nothing more is done about it."""
+
+
+def standings(want: Want, network: PeerManager, now: float) -> At:
+    return {queue.peer: standing(queue, want.cid, now) for queue in network.asked(want.cid)}
+
+
 def reasons(
     want: Want,
     members: SessionPeerManager,
     said: Mapping[Peer, int],
     network: PeerManager,
     now: float | None = None,
+    at: At | None = None,
 ) -> dict[Peer, Reason]:
     """For each peer that counts for the session; `said` holds who has the block and who lacks it.
 
-    With `now`, everybody counts who was asked for it, for whatever session, and is said when.
+    With `now`, everybody counts who was asked for it, for whatever session, and is said when; `at` saves
+    looking that up once more.
     """
     peers = dict.fromkeys([*(members.named or ()), *said, *(want.tried or ()), *members.lost])
     if want.asked is not None:
         peers[want.asked.peer] = None
-    if now is not None:
-        peers.update(dict.fromkeys(network.asked_of(want.cid)))
-    return {peer: _reason(want, peer, members, said.get(peer), network, now) for peer in peers}
+    if now is None:
+        at = {}
+    elif at is None:
+        at = standings(want, network, now)
+    peers.update(dict.fromkeys(at))
+    return {peer: _reason(want, peer, members, said.get(peer), network, at.get(peer), now) for peer in peers}
 
 
 def _reason(
@@ -44,6 +58,7 @@ def _reason(
     members: SessionPeerManager,
     has: int | None,
     network: PeerManager,
+    at: Standing | None,
     now: float | None,
 ) -> Reason:
     lost = members.lost.get(peer)
@@ -56,7 +71,11 @@ def _reason(
         return _given_up(as_reason(tried, Cause.TIMED_OUT), now)
     if has == 0:
         return DONT_HAVE
-    return _waited_for(want, peer, has is not None, network, now)
+    if at is not None and now is not None:
+        return _waited_for(at, has is not None, now)
+    if has:
+        return WITHHELD
+    return ASKED if want.asked is not None and want.asked.peer == peer else UNANSWERED
 
 
 def _given_up(reason: Reason, now: float | None) -> Reason:
@@ -65,15 +84,8 @@ def _given_up(reason: Reason, now: float | None) -> Reason:
     return Reason(f"{reason}, asked {seconds(now - reason.when)} ago", reason.cause, reason.when)
 
 
-def _waited_for(want: Want, peer: Peer, has: bool, network: PeerManager, now: float | None) -> Reason:
+def _waited_for(at: Standing, has: bool, now: float) -> Reason:
     """For a peer that has said nothing, or HAVE."""
-    queue = network.queue(peer)
-    at = None if queue is None or now is None else standing(queue, want.cid, now)
-    if at is None or now is None:
-        if has:
-            return WITHHELD
-        asked = want.asked is not None and want.asked.peer == peer
-        return ASKED if asked else UNANSWERED
     what = "for the block" if at.for_block else "whether it has the block"
     if at.sent is None:
         return Reason(f"about to be asked {what}", Cause.NOT_ASKED)
