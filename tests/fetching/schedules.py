@@ -62,7 +62,7 @@ class Schedule:
     still lacks something is connected to somebody who has it.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, most_servers: int = 11) -> None:
         self.rng = rng = Random(seed)
         share = rng.random() / 3
         self.net = VirtualNetwork(
@@ -73,7 +73,7 @@ class Schedule:
             paced=rng.random() < 0.8,
         )
         self.fetchers = [self.new_node(f"f{index}") for index in range(rng.randrange(1, 4))]
-        self.servers = [self.new_node(f"s{index}") for index in range(rng.randrange(1, 12))]
+        self.servers = [self.new_node(f"s{index}") for index in range(rng.randint(1, most_servers))]
         self.left: set[str] = set()
         self.blocks = self.new_blocks()
         for node in self.fetchers:

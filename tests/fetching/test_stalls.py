@@ -156,6 +156,31 @@ class TestAPeerThatSaysHaveAndNeverSends:
         ends(net)
 
 
+MEND = pytest.mark.xfail(
+    strict=True, reason="they are asked for a HAVE again and again, and nobody for the block"
+)
+
+
+@pytest.mark.parametrize("quiet", [0, 1, pytest.param(2, marks=MEND), pytest.param(5, marks=MEND)])
+def test_members_that_never_say_no(quiet: int) -> None:
+    """Some members have denied so much that each is asked for a HAVE first; the new ones say nothing to that,
+    and the one that has the block does not know what a HAVE is."""
+    net, (ours, *telling) = swarm(3)
+    server = ServerOptions(send_dont_haves=False)
+    silent = [net.node(f"quiet-{index}", server=server) for index in range(quiet)]
+    old = net.node("old", legacy=True)
+    blocks = make_blocks(50, 2000)
+    session = ours.session([*telling, *silent, old])
+    absent = ours.fetch(cids_of(blocks[1:]), session)
+    net.run(seconds=5)
+    absent.close()
+    old.add(blocks[0])
+    for node in (*silent, old):
+        net.connect(ours, node)
+    arrives(net, ours.fetch(cids_of(blocks[:1]), session), blocks[:1], within=60)
+    ends(net)
+
+
 @pytest.mark.parametrize("moment", range(40))
 def test_a_peer_that_leaves_in_the_middle(moment: int) -> None:
     """At any moment of a fetch from two, of which each has everything."""
