@@ -33,8 +33,8 @@ SIGNS = (
     ("a sanitizer", r"ERROR: AddressSanitizer: [\w-]+|runtime error: .{,60}"),
     ("the model", r"the rules say|is forgotten|still waits for"),
     ("a difference", r"Difference"),
-    ("check()", r"AssertionError: [a-z' ]{5,60}$"),
-    ("memory", r"bytes are held|memory grows|growths"),
+    ("memory kept", r"bytes are held|memory grows|growths"),
+    ("check()", r"AssertionError: [A-Za-z',() ]{5,70}$"),
 )
 
 
