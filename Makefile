@@ -9,7 +9,7 @@ BUILT := $(VENV)/.built-$(if $(filter 1,$(BITSWAP_PURE)),pure,compiled)
 SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd)
 FILE ?=
 
-.PHONY: build demo test lint types interop fuzz asan bench bench-check bench-vs-boxo clean
+.PHONY: build demo test lint types interop fuzz asan faults bench bench-check bench-vs-boxo clean
 
 build: $(BUILT)
 
@@ -47,6 +47,10 @@ fuzz: build
 # The core under AddressSanitizer and UndefinedBehaviorSanitizer; needs gcc or clang with their libraries.
 asan: build
 	$(BIN)/python -m tests.sanitizers $(ARGS)
+
+# About an hour: every fault of tests/sanitizers/faults.py is built into a copy, one at a time.
+faults: build
+	$(BIN)/python -m tests.sanitizers.plant $(ARGS)
 
 bench: build
 	$(BIN)/python -m pytest benchmarks --benchmark-quiet $(ARGS)
