@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from bitswap.message import Message
@@ -14,6 +13,16 @@ PATIENCE = 60.0
 """Seconds after which a test that waits for something fails instead of hanging."""
 
 
+class _Sent(dict[str, "queue.Queue[Message]"]):
+    """What was sent, by peer. Two threads that look for a peer at once find the same queue.
+
+    defaultdict makes no such promise: it would make two, and one of the threads would wait at the wrong one.
+    """
+
+    def __missing__(self, peer: str) -> queue.Queue[Message]:
+        return self.setdefault(peer, queue.Queue())
+
+
 class FakeNetwork:
     """Implements `network.interface.Network` as far as a server uses it."""
 
@@ -21,7 +30,7 @@ class FakeNetwork:
     addrs: Sequence[str] = ()
 
     def __init__(self) -> None:
-        self.sent: dict[str, queue.Queue[Message]] = defaultdict(queue.Queue)
+        self.sent = _Sent()
         self.faults: list[str] = []
         self.paused: set[str] = set()
         self.pauses: queue.Queue[tuple[str, str]] = queue.Queue()
