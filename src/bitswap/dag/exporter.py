@@ -22,7 +22,8 @@ from bitswap.dag.reader import EndFile, EnterDirectory, LeaveDirectory, StartFil
 from bitswap.dag.source import BlockSource
 from bitswap.dag.unixfs import Mtime
 from bitswap.errors import UsageError
-from bitswap.options import KIB, DagOptions, _require
+from bitswap.options import KIB, DagOptions
+from bitswap.options.limits import require
 
 Progress = Callable[[int, "int | None"], object]
 """Called with the bytes of content written, and how many there will be: exactly for a file, for a directory
@@ -50,8 +51,8 @@ class ExportOptions:
     """Bytes of content above which the export fails with DagTooLarge: a small graph can be a huge file."""
 
     def __post_init__(self) -> None:
-        _require(self.links in ("inside", "any", "skip"), "links must be inside, any or skip")
-        _require(self.max_bytes is None or self.max_bytes >= 0, "max_bytes must not be negative")
+        require(self.links in ("inside", "any", "skip"), "links must be inside, any or skip")
+        require(self.max_bytes is None or self.max_bytes >= 0, "max_bytes must not be negative")
 
 
 class Exported(NamedTuple):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bitswap.multihash import IDENTITY, SHA2_256, SUPPORTED
-from bitswap.options import KIB, MAX_BLOCK, MIB, _require
+from bitswap.options import KIB, MAX_BLOCK, MIB
+from bitswap.options.limits import require
 
 MAX_CHUNK = MAX_BLOCK - 256
 """Bytes of the largest chunk: a block less 256 for what wraps it (boxo chunker)."""
@@ -48,22 +49,20 @@ class ImportOptions:
     """Whether the result is a directory that holds what was added, so that its name is kept (kubo add -w)."""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.chunk_size <= MAX_CHUNK, f"chunk_size must be 1 to {MAX_CHUNK} bytes")
-        _require(self.cid_version in (0, 1), "cid_version must be 0 or 1")
-        _require(2 <= self.max_links <= 8192, "max_links must be 2 to 8192")
-        _require(
+        require(1 <= self.chunk_size <= MAX_CHUNK, f"chunk_size must be 1 to {MAX_CHUNK} bytes")
+        require(self.cid_version in (0, 1), "cid_version must be 0 or 1")
+        require(2 <= self.max_links <= 8192, "max_links must be 2 to 8192")
+        require(
             self.hash_code in SUPPORTED and self.hash_code != IDENTITY,
             "this hash cannot name imported blocks",
         )
-        _require(
+        require(
             self.cid_version == 1 or self.hash_code == SHA2_256, "a CIDv0 has sha2-256; use cid_version=1"
         )
-        _require(self.sharding in ("auto", "always", "never"), "sharding must be auto, always or never")
-        _require(self.shard_estimate in ("links", "block"), "shard_estimate must be links or block")
-        _require(self.shard_threshold >= 0, "shard_threshold must not be negative")
-        _require(
-            valid_fanout(self.fanout), f"fanout must be a power of two from {MIN_FANOUT} to {MAX_FANOUT}"
-        )
+        require(self.sharding in ("auto", "always", "never"), "sharding must be auto, always or never")
+        require(self.shard_estimate in ("links", "block"), "shard_estimate must be links or block")
+        require(self.shard_threshold >= 0, "shard_threshold must not be negative")
+        require(valid_fanout(self.fanout), f"fanout must be a power of two from {MIN_FANOUT} to {MAX_FANOUT}")
 
     @property
     def leaves_are_raw(self) -> bool:

@@ -1,0 +1,97 @@
+"""Bounds and defaults of the serving half."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bitswap.options.limits import KIB, MIB, require
+
+if TYPE_CHECKING:
+    from bitswap.cid import CID
+    from bitswap.decision.interface import TaskInfo
+    from bitswap.decision.score_ledger import ScoreLedger
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """The serving half: decision engine and its driver (boxo `bitswap/server` options)."""
+
+    enabled: bool = True
+    """False: requests are neither kept nor answered (boxo WithServerEnabled)."""
+    task_workers: int = 2
+    """Threads that look up, read and send; more help only while a store is slow (boxo TaskWorkerCount: 8)."""
+    target_message_size: int = 16 * KIB
+    """Bytes of blocks and presences per message to a peer, at first (boxo WithTargetMessageSize: 16 KiB)."""
+    max_target_message_size: int = 1 * MIB
+    """The same for a peer that takes its messages fast; one block above it may be added."""
+    max_outstanding_bytes: int = 1 * MIB
+    """Bytes under way to a peer, at first; 0 = no limit (boxo MaxOutstandingBytesPerPeer: 1 MiB)."""
+    max_outstanding_bytes_fast: int = 16 * MIB
+    """The same for a peer that takes its messages fast."""
+    max_total_outstanding_bytes: int = 256 * MIB
+    """Bytes under way to all peers; above it nobody is given more until something has left. Above half of it
+    messages are small again, so that peers that stop reading large ones leave room for all others."""
+    adaptive: bool = True
+    """Whether message size and outstanding bytes grow with the peer's speed."""
+    max_wantlist_entries: int = 1 << 17
+    """Wants kept of one peer, and never more than an eighth of those that there is still room for in all; the
+    lowest priorities go (boxo MaxQueuedWantlistEntriesPerPeer: 1,024)."""
+    min_wantlist_entries: int = 1024
+    """Wants that one peer may have however little room is left."""
+    max_total_wantlist_entries: int = 1 << 20
+    """Wants of all peers that there is room for (about 100 B each compiled, 700 B pure)."""
+    max_cid_size: int = 168
+    """Bytes of a CID; longer ones are ignored, 0 = no limit (boxo MaxCidSize: 4 varints and 128 bytes)."""
+    want_have_replace_size: int = 1024
+    """A HAVE request for a block of at most this many bytes is answered with the block; 0 = never (boxo)."""
+    send_dont_haves: bool = True
+    """False: never say DONT_HAVE, as old peers do (boxo SetSendDontHaves)."""
+    peer_block_request_filter: Callable[[str, CID], bool] | None = None
+    """(peer, cid) -> whether that peer may have the block; quick (boxo WithPeerBlockRequestFilter)."""
+    task_order: Callable[[TaskInfo], Any] | None = None
+    """Sort key of a queued answer, smallest first: orders a peer's answers, and peers by their first one, in
+    place of priority and fairness (boxo WithTaskComparator)."""
+    score_ledger: Callable[[], ScoreLedger] | None = None
+    """Makes what keeps account of bytes exchanged (boxo WithScoreLedger); None = the usual one."""
+    starvation_timeout: float = 10.0
+    """Seconds without being served after which a peer goes first (boxo peerStarvationTimeout)."""
+    retry_delay: float = 0.1
+    """Seconds before a failed send is tried again; doubles with each failure up to `max_retry_delay`."""
+    max_retry_delay: float = 10.0
+    max_inbound_messages: int = 16
+    """Messages of one peer that wait to be handled; then its streams are paused."""
+    max_inbound_bytes: int = 64 * MIB
+    """Bytes of waiting messages of all peers; above it whoever sends more is paused."""
+    max_known_blocks: int = 0
+    """Blocks whose sizes are kept in memory, so that wants for them do not ask the store (about 60 B each
+    compiled). Blocks removed from the store must then be told to `blocks_removed`. 0 = always ask."""
+
+    def __post_init__(self) -> None:
+        for name in (
+            "task_workers",
+            "target_message_size",
+            "max_total_outstanding_bytes",
+            "min_wantlist_entries",
+            "max_total_wantlist_entries",
+            "max_inbound_messages",
+            "max_inbound_bytes",
+        ):
+            require(getattr(self, name) >= 1, f"{name} must be at least 1")
+        for name in ("max_outstanding_bytes", "max_cid_size", "want_have_replace_size", "max_known_blocks"):
+            require(getattr(self, name) >= 0, f"{name} must not be negative")
+        for name in ("starvation_timeout", "retry_delay"):
+            require(getattr(self, name) > 0, f"{name} must be positive")
+        require(
+            self.max_target_message_size >= self.target_message_size or not self.adaptive,
+            "max_target_message_size is below target_message_size",
+        )
+        require(
+            self.max_outstanding_bytes_fast >= self.max_outstanding_bytes or not self.adaptive,
+            "max_outstanding_bytes_fast is below max_outstanding_bytes",
+        )
+        require(
+            self.max_wantlist_entries >= 1, "max_wantlist_entries must be at least 1 (0 is not unlimited)"
+        )
+        require(self.max_retry_delay >= self.retry_delay, "max_retry_delay is below retry_delay")
