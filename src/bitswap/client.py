@@ -88,7 +88,7 @@ class Client(Fetcher):
         self._providers = ProviderDriver(
             network, routing, routing_options, report=self._tell, connected=self.peer_connected
         )
-        self._machine = WantManager(self.options)
+        self._machine = WantManager(self.options, searches=self._providers.searches)
         self._lock = threading.Lock()
         self._timer = threading.Condition(self._lock)
         self._timer_at = inf
@@ -325,10 +325,14 @@ class Client(Fetcher):
             missing = [*subscription.active, *subscription.waiting]
             reasons = self._waited_for(subscription)
             alone = not self._machine.peers()
+            search = subscription.session.providers.reason
         told = describe(missing, reasons)
-        if not reasons:
+        if not reasons and search is None:
             told += ": no peer to ask" if alone else ": nobody was asked yet"
-        return Timeout(f"nothing came in {limit:g} s: {told}", missing=missing, reasons=reasons)
+        elif search is not None and search.cause is not Cause.DIAL_FAILED:
+            told += f"; {search}"
+        text = f"nothing came in {limit:g} s: {told}"
+        return Timeout(text, missing=missing, reasons=reasons, search=search)
 
     def _waited_for(self, subscription: Subscription) -> dict[Peer, Reason]:
         """With the lock held: who was asked for something that is outstanding, and how near that came."""

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 Owner = TypeVar("Owner", bound=Hashable)
+_SLACK = 64  # times of nobody that are kept beside as many as there are of somebody
 
 
 class Deadlines(Generic[Owner]):
@@ -38,6 +39,10 @@ class Deadlines(Generic[Owner]):
     def remove(self, owner: Owner) -> None:
         """Forget what `owner` named."""
         self._when.pop(owner, None)
+        if len(self._heap) > 2 * len(self._when) + _SLACK:
+            # What is forgotten long before its time would pile up until then.
+            self._heap = [entry for entry in self._heap if self._when.get(entry[2]) == entry[0]]
+            heapq.heapify(self._heap)
 
     def next(self) -> float | None:
         """The earliest time of all, or None."""

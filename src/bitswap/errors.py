@@ -41,6 +41,7 @@ class Cause(Enum):
     """What kept a block away, for programs; further down is nearer to the block."""
 
     NO_PROVIDERS = "no peer to ask"
+    ROUTING_FAILED = "the routers failed"
     NOT_ASKED = "was not asked"
     NOT_CONNECTED = "is not connected"
     DIAL_FAILED = "could not be dialled"
@@ -81,7 +82,8 @@ def as_reason(words: str, cause: Cause = Cause.OTHER) -> Reason:
 class Incomplete(BitswapError):
     """Not all blocks could be had; what came before was handed out and kept.
 
-    `missing` holds the CIDs (as text), `reasons` says for each peer why not ("answered DONT_HAVE").
+    `missing` holds the CIDs (as text), `reasons` says for each peer why not ("answered DONT_HAVE"), `search`
+    why the last search for providers connected nobody, if there was one.
     """
 
     def __init__(
@@ -90,15 +92,18 @@ class Incomplete(BitswapError):
         *,
         missing: Iterable[object] = (),
         reasons: Mapping[str, str] | None = None,
+        search: Reason | None = None,
     ) -> None:
         super().__init__(message)
         self.missing = tuple(str(cid) for cid in missing)
         self.reasons = {peer: as_reason(reason) for peer, reason in (reasons or {}).items()}
+        self.search = search
 
     @property
     def cause(self) -> Cause:
-        """What the reasons come to: that of the peer which came nearest; NO_PROVIDERS if nobody counted."""
-        nearest = max(self.reasons.values(), key=nearness, default=None)
+        """What the reasons come to: that of the peer which came nearest; if nobody counted, that of the
+        search, or NO_PROVIDERS."""
+        nearest = max(self.reasons.values(), key=nearness, default=self.search)
         return Cause.NO_PROVIDERS if nearest is None else nearest.cause
 
 

@@ -21,9 +21,9 @@ from bitswap.notifications import Notifications, Subscription
 from bitswap.options import ClientOptions
 from bitswap.peermanager import PeerManager
 from bitswap.presence import BlockPresence
+from bitswap.providerquerymanager import ProviderConnected, SearchOver, SessionSearches
 from bitswap.session import Session
 from bitswap.session.explain import explain
-from bitswap.session.reasons import reasons
 
 
 class Received(NamedTuple):
@@ -37,8 +37,16 @@ class Received(NamedTuple):
 class SessionManager:
     """Makes sessions, and takes to each what concerns it. Not shared between threads; `now` is in seconds."""
 
-    def __init__(self, peers: PeerManager, deadlines: Deadlines[object], options: ClientOptions) -> None:
+    def __init__(
+        self,
+        peers: PeerManager,
+        deadlines: Deadlines[object],
+        options: ClientOptions,
+        searches: SessionSearches[Session] | None = None,
+    ) -> None:
+        """`searches`: how sessions find providers, if they can."""
         self._peers = peers
+        self._searches = searches
         self._deadlines = deadlines
         self._options = options
         self._presence = BlockPresence()
@@ -65,6 +73,7 @@ class SessionManager:
             named=named,
             broadcast=broadcast,
             is_shared=self._is_shared,
+            searches=self._searches,
         )
         self._sessions[session] = {}
         return session
@@ -76,6 +85,8 @@ class SessionManager:
     def close_session(self, session: Session, now: float) -> None:
         """End every request of the session and forget it; a second call does nothing."""
         session.closed = True
+        if self._searches is not None:
+            self._searches.forget(session, now)
         for subscription in self._sessions.pop(session, {}):
             self._end(subscription, now)
         self._deadlines.remove(session)
@@ -235,6 +246,18 @@ class SessionManager:
             session.silent(peer, mine, reason, now)
             self._tell_failures(session, now)
 
+    def searches_moved(
+        self, events: Iterable[ProviderConnected[Session] | SearchOver[Session]], now: float
+    ) -> None:
+        """What came of searches for providers."""
+        for event in events:
+            session = event.session
+            if isinstance(event, ProviderConnected):
+                session.provider_found(event.peer, event.cid, now)
+            else:
+                session.providers.over(event.outcome, now)
+            self._tell_failures(session, now)
+
     # -- connections
 
     def peer_connected(self, peer: Peer, now: float) -> None:
@@ -281,7 +304,7 @@ class SessionManager:
         for session in dict.fromkeys(subscription.session for subscription in self._waiting.of(cid)):
             want = session.wants.all.get(cid)
             if want is not None:
-                found.update(reasons(want, session.peers, self._presence.of(cid), self._peers, now))
+                found.update(session.reasons(want, now))
         return found
 
     def explain(self, cid: CID, now: float, session: Session | None = None) -> tuple[Wait, ...]:

@@ -19,6 +19,7 @@ from bitswap.network.interface import Peer
 from bitswap.notifications import Subscription
 from bitswap.options import ClientOptions
 from bitswap.peermanager import Outgoing, PeerManager
+from bitswap.providerquerymanager import SessionSearches
 from bitswap.session import Session
 from bitswap.sessionmanager import Received, SessionManager
 from bitswap.stat import ClientStat
@@ -33,11 +34,15 @@ class WantManager:
     time to call `on_deadline`.
     """
 
-    def __init__(self, options: ClientOptions | None = None) -> None:
+    def __init__(
+        self, options: ClientOptions | None = None, *, searches: SessionSearches[Session] | None = None
+    ) -> None:
+        """`searches`: how sessions find providers; None where there is no router."""
         self.options = options or ClientOptions()
+        self.searches = searches
         self._deadlines: Deadlines[object] = Deadlines()
         self._peers = PeerManager(self.options, self._deadlines)
-        self._sessions = SessionManager(self._peers, self._deadlines, self.options)
+        self._sessions = SessionManager(self._peers, self._deadlines, self.options, searches)
         self._unwanted: dict[Peer, int] = {}
         self._blocks = self._data = self._messages = 0
         self._duplicates = self._duplicate_data = 0
@@ -48,6 +53,8 @@ class WantManager:
         """`peer` can be sent to."""
         if self._peers.connected(peer, supports_have=supports_have):
             self._sessions.peer_connected(peer, now)
+            if self.searches is not None:
+                self.searches.manager.peer_connected(peer, now)
 
     def peer_disconnected(self, peer: Peer, reason: BaseException | str | None, now: float) -> None:
         """`peer` is gone: what it was asked for goes to others, or fails with this reason."""
@@ -56,6 +63,8 @@ class WantManager:
             text = str(reason or "connection closed")
             if not text.startswith("connection "):
                 text = f"connection lost: {text}"
+            if self.searches is not None:
+                self.searches.manager.peer_disconnected(peer)
             self._sessions.peer_disconnected(peer, Reason(text, Cause.CONNECTION_LOST, now), now)
 
     def set_have_support(self, peer: Peer, supports_have: bool) -> None:
@@ -130,6 +139,8 @@ class WantManager:
     def close_all(self, now: float) -> None:
         """End every session and request."""
         self._sessions.close_all(now)
+        if self.searches is not None:
+            self.searches.manager.close(now)
 
     def woken(self) -> list[Subscription]:
         """Requests that got blocks, failures or their end since the last call."""
@@ -139,6 +150,9 @@ class WantManager:
 
     def outgoing(self, now: float) -> list[Outgoing]:
         """Messages to send at once, at most one a peer until told how that went."""
+        if self.searches is not None:
+            while events := self.searches.events(now):
+                self._sessions.searches_moved(events, now)
         return self._peers.outgoing(now)
 
     def message_sent(self, queue: MessageQueue, now: float) -> None:
@@ -154,10 +168,14 @@ class WantManager:
 
     def next_deadline(self) -> float | None:
         """When to call `on_deadline`; None: not until something else happens."""
-        return self._deadlines.next()
+        when = self._deadlines.next()
+        other = None if self.searches is None else self.searches.manager.next_deadline()
+        return other if when is None or (other is not None and other < when) else when
 
     def on_deadline(self, now: float) -> None:
         """Do what is due: resend, give up waiting, ask again."""
+        if self.searches is not None:
+            self.searches.manager.on_deadline(now)
         for owner in self._deadlines.due(now):
             if isinstance(owner, MessageQueue):
                 asked = next(iter(owner.blocks_asked.values()), now)

@@ -25,6 +25,9 @@ class RoutingOptions:
     """Blocks that one session searches for at a time, once one search was not enough (our choice)."""
     max_session_waiting: int = 1024
     """Blocks of a session that wait for that, and of which it is remembered when they were searched for."""
+    search_delay: float = 1.0
+    """Seconds without progress after which a session searches although somebody is asked; doubles with each
+    such search, up to `search_interval` (boxo WithProviderSearchDelay: 1 s)."""
     search_interval: float = 60.0
     """Seconds after which a block is searched for again (boxo: its periodic search, every 60 s)."""
     timeout: float = 10.0

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from bitswap.cid import CID
-from bitswap.errors import Reason
+from bitswap.errors import Cause, Reason
 from bitswap.network.interface import Peer
 
 _SHOWN = 3  # peers that a sentence names
@@ -62,6 +62,17 @@ class Outcome:
         if self.failed:
             return SearchFailure.DIALS_FAILED
         return SearchFailure.ROUTING_FAILED if self.error else SearchFailure.NO_PROVIDERS
+
+    @property
+    def reason(self) -> Reason | None:
+        """The same for whoever waits for the block; None where there is no failure."""
+        failure = self.failure
+        if failure is None:
+            return None
+        if self.failed:
+            return Reason(str(self), Cause.DIAL_FAILED)
+        silent = failure in (SearchFailure.ROUTING_FAILED, SearchFailure.TIMED_OUT)
+        return Reason(str(self), Cause.ROUTING_FAILED if silent else Cause.NO_PROVIDERS)
 
     def __str__(self) -> str:
         failure = self.failure

@@ -74,7 +74,7 @@ class SessionSearches(Generic[S]):
             if len(mine.waiting) >= self._options.max_session_waiting:
                 break
             ended = mine.ended.get(cid)
-            recently = ended is not None and now - ended < self._options.search_interval
+            recently = ended is not None and ended + self._options.search_interval > now
             if not recently and cid not in mine.running:
                 mine.waiting[cid] = None
         self._begin(session, mine, now)
@@ -90,6 +90,14 @@ class SessionSearches(Generic[S]):
         """How many blocks the session searches for, those included that wait for others."""
         mine = self._sessions.get(session)
         return 0 if mine is None else len(mine.running) + len(mine.waiting)
+
+    def next_turn(self, session: S, now: float) -> float | None:
+        """When the next block of those that were searched for may be searched for again; None if none may."""
+        mine = self._sessions.get(session)
+        if mine is None:
+            return None
+        turns = (ended + self._options.search_interval for ended in mine.ended.values())
+        return next((turn for turn in turns if turn > now), None)
 
     def stop(self, session: S, cids: Iterable[CID], now: float) -> None:
         """They came, or the session does not want them any more; it goes on with what waits."""

@@ -191,6 +191,22 @@ class Asking:
                 first = until if first is None else min(first, until)
         return first
 
+    def named(self, want: Want, member: SessionPeer, now: float) -> None:
+        """Ask a member that a router named: for the block, or whether it has it while another is asked."""
+        peer = member.peer
+        if peer in self._presence.of(want.cid) or peer in (want.tried or ()):
+            return
+        if want.asked is not None:
+            if want.asked is not member:
+                self._search.probe(peer, [want], now)
+        elif not member.outstanding or member.outstanding < member.limit:
+            self._wants.unplace(want)
+            self._search.restart(want)
+            want.asked = member
+            want.blind = True
+            member.asked(1, now)
+            self._network.want_blocks(peer, asks([want]))
+
     def _holders(self, want: Want) -> list[SessionPeer]:
         """Members that have said that they have it and are not passed over."""
         tried = want.tried or ()

@@ -122,7 +122,8 @@ def _round(session: Session, now: float) -> Step:
 
 def _views(session: Session, want: Want, place: _Place, at: At, now: float) -> list[PeerView]:
     network, said = session._network, session._presence.of(want.cid)
-    known = reasons(want, session.peers, said, network, now, at)
+    unreached = session.providers.unreached(want.cid)
+    known = reasons(want, session.peers, said, network, now, at, unreached)
     order = dict.fromkeys([*(peer for peer in at if at[peer]), *known, *network.peers()])
     views = []
     for peer in order:

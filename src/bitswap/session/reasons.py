@@ -35,8 +35,10 @@ def reasons(
     network: PeerManager,
     now: float | None = None,
     at: At | None = None,
+    unreached: Mapping[Peer, Reason] | None = None,
 ) -> dict[Peer, Reason]:
-    """For each peer that counts for the session; `said` holds who has the block and who lacks it.
+    """For each peer that counts for the session; `said` holds who has the block and who lacks it, `unreached`
+    who is said to have it and could not be connected.
 
     With `now`, everybody counts who was asked for it, for whatever session, and is said when; `at` saves
     looking that up once more.
@@ -49,7 +51,11 @@ def reasons(
     elif at is None:
         at = standings(want, network, now)
     peers.update(dict.fromkeys(at))
-    return {peer: _reason(want, peer, members, said.get(peer), network, at.get(peer), now) for peer in peers}
+    found = {peer: _reason(want, peer, members, said.get(peer), network, at.get(peer), now) for peer in peers}
+    for peer, reason in (unreached or {}).items():
+        if peer not in network and found.get(peer, NOT_CONNECTED) is NOT_CONNECTED:
+            found[peer] = reason
+    return found
 
 
 def _reason(

@@ -15,11 +15,14 @@ from typing import NamedTuple
 
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
+from bitswap.errors import Reason
 from bitswap.network.interface import Peer
 from bitswap.options import ClientOptions
 from bitswap.peermanager import PeerManager
 from bitswap.presence import BlockPresence
+from bitswap.providerquerymanager import SessionSearches
 from bitswap.session.asking import SURE, Asking
+from bitswap.session.providers import Providers
 from bitswap.session.reasons import reasons
 from bitswap.session.search import ENDED, Search
 from bitswap.session.want import Want, Wants
@@ -52,8 +55,9 @@ class Session:
         named: Iterable[Peer] | None = None,
         broadcast: bool = True,
         is_shared: Callable[[CID], bool] = lambda _: False,
+        searches: SessionSearches[Session] | None = None,
     ) -> None:
-        """`is_shared` says whether other sessions want a block as well."""
+        """`is_shared` says whether other sessions want a block as well; `searches` finds providers."""
         self.number = number
         self.peers = SessionPeerManager(options, named)
         self.wants = Wants()
@@ -70,6 +74,7 @@ class Session:
         self._broadcast = broadcast
         self._search = Search(number, peers, self.peers, presence, options)
         self._asking = Asking(self.wants, self.peers, peers, presence, self._search, options, is_shared)
+        self.providers = Providers(self, self.wants, presence, deadlines, searches if broadcast else None)
         self._pause = options.retry_delay
         self._round_due: float | None = None  # when everybody may be asked again
         self._round_limit = 0.0  # until when that is put off because the session gets on
@@ -88,9 +93,10 @@ class Session:
         presence, wants = self._presence, self.wants
         for cid in cids:
             wants.add(cid, known=cid in presence)
+        self.providers.wanted(now)
         self._ask(now)
 
-    def cancel(self, cids: Iterable[CID], now: float) -> None:
+    def cancel(self, cids: Collection[CID], now: float) -> None:
         """Nobody in this session wants these any more; the caller tells the peers if nobody else does."""
         for cid in cids:
             want = self.wants.remove(cid)
@@ -98,6 +104,7 @@ class Session:
                 self._search.found(want)
                 if want.asked is not None:
                     want.asked.outstanding -= 1
+        self.providers.stop(cids, now)
         self._ask(now)
 
     # -- what peers say
@@ -115,6 +122,7 @@ class Session:
                 wants.unplace(want)
             if want.wave or want.group is not None:
                 search.found(want)
+        self.providers.stop(cids, now)
         if peer is not None:
             self.blocks += len(cids)
             self.bytes += size
@@ -246,6 +254,25 @@ class Session:
         self.wants.reconsider(want for want in self.wants.idle.values() if want.group is None)
         self._ask(now)
 
+    def provider_found(self, peer: Peer, cid: CID, now: float) -> None:
+        """`peer`, who is connected, is said to have this block: it may have others as well."""
+        if not self._may_ask(peer):
+            return
+        waiting = list(self.wants.idle.values())
+        if peer in self.peers:
+            # It was asked for the others.
+            waiting = [want for want in waiting if want.cid == cid]
+        member = self.peers.add(peer)
+        self._joined = True
+        self._pause = self._options.retry_delay
+        for want in waiting:
+            self._search.restart(want)
+        self.wants.reconsider(waiting)
+        named = self.wants.all.get(cid)
+        if named is not None:
+            self._asking.named(named, member, now)
+        self._ask(now)
+
     def _remove(self, peer: Peer, reason: str | None) -> None:
         member = self.peers.remove(peer, reason)
         if member is not None:
@@ -332,10 +359,11 @@ class Session:
         elif not self._left_out:
             self._left_out = True
             self._network.broadcast_skips += max(len(self._network) - len(self.peers), 0)
-        for want in list(wants.lost.values()):
-            if want.wave >= ENDED or not self._broadcast:
-                wants.rest(want)
-                self._plan_round(now)
+        ended = [want for want in wants.lost.values() if want.wave >= ENDED or not self._broadcast]
+        for want in ended:
+            wants.rest(want)
+            self._plan_round(now)
+        self.providers.seek([want.cid for want in ended], now)
         self._set_timer()
         return bool(begun)
 
@@ -354,6 +382,7 @@ class Session:
         if self.closed or not wants:
             self._round_due = None
             return
+        self.providers.on_deadline(now, self._got_on)
         if self._round_due is not None and self._round_due <= now:
             # Whoever lacks a block keeps the want and sends the block when it has it, so there is no hurry.
             if self._got_on + self._pause > now and now < self._round_limit:
@@ -410,6 +439,7 @@ class Session:
         lost = any(peer in self.peers.lost for peer in reasons)
         self.failures.append(Failure(want.cid, reasons, lost))
 
-    def reasons(self, want: Want) -> Mapping[Peer, str]:
-        """For each peer that counts for the session, why it has not sent the block."""
-        return reasons(want, self.peers, self._presence.of(want.cid), self._network)
+    def reasons(self, want: Want, now: float | None = None) -> Mapping[Peer, Reason]:
+        """Why each peer that counts has not sent the block; with `now` everybody counts who was asked."""
+        unreached = self.providers.unreached(want.cid)
+        return reasons(want, self.peers, self._presence.of(want.cid), self._network, now, unreached=unreached)

@@ -11,14 +11,18 @@ from bitswap.decision.engine import Engine
 from bitswap.message import Message, WantType
 from bitswap.message.protocols import BITSWAP_1_1_0, BITSWAP_1_2_0, encoder_version, supports_have
 from bitswap.network.interface import Peer
-from bitswap.options import ClientOptions, ServerOptions
+from bitswap.options import ClientOptions, RoutingOptions, ServerOptions
+from bitswap.providerquerymanager import ProviderQueryManager, SessionSearches
 from bitswap.testnet.fetch import Fetch, Finished
+from bitswap.testnet.router import VirtualSearches
 from bitswap.wantmanager import WantManager
 
 if TYPE_CHECKING:
     from bitswap.decision.interface import Envelope
     from bitswap.messagequeue import MessageQueue
     from bitswap.session import Session
+    from bitswap.testnet.delays import Delay
+    from bitswap.testnet.router import VirtualRouter
     from bitswap.testnet.virtual import VirtualNetwork
 
 
@@ -28,7 +32,8 @@ class VirtualNode:
     `protocol`: the newest it speaks; below 1.2.0 it knows neither HAVE nor DONT_HAVE (`legacy`: 1.1.0).
     `store_latency`: seconds to read the blocks of one answer, `ServerOptions.task_workers` answers at a time;
     the sizes of its blocks are known at once, as with boxo's cached store. `blocks` is what it has: change it
-    by `add`, or directly where nobody is to be told.
+    by `add`, or directly where nobody is to be told. `routers` are asked for providers, as `routing` says;
+    `dial` is drawn for each dial of one.
     """
 
     def __init__(
@@ -42,13 +47,23 @@ class VirtualNode:
         legacy: bool = False,
         protocol: str | None = None,
         store_latency: float = 0.0,
+        routers: Sequence[VirtualRouter] = (),
+        routing: RoutingOptions | None = None,
+        dial: Delay | None = None,
     ) -> None:
         protocol = protocol or (BITSWAP_1_1_0 if legacy else BITSWAP_1_2_0)
         self.name = name
         self.encoding = encoder_version(protocol)
         self.legacy = not supports_have(protocol)
         self.store_latency = store_latency
-        self.wants = WantManager(client)
+        self.searches: VirtualSearches | None = None
+        """What looks for providers; None without `routers`."""
+        found: SessionSearches[Session] | None = None
+        if routers:
+            manager = ProviderQueryManager(routing, self_id=name, looks_up=True)
+            found = SessionSearches(manager)
+            self.searches = VirtualSearches(self, manager, routers, dial=dial, changed=self.pump)
+        self.wants = WantManager(client, searches=found)
         self.engine: Engine | None = None
         self._readers = 0
         if serves:
@@ -171,6 +186,8 @@ class VirtualNode:
                 pass
             self._send_wants()
             self._send_answers()
+            if self.searches is not None:
+                self.searches.pump()
         finally:
             self._pumping = False
         self._set_timer()

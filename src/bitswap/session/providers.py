@@ -1,0 +1,137 @@
+"""How a session finds peers that are not connected: when it searches, and what came of it.
+
+What nobody who is connected has is searched for at once (boxo findMorePeers). What somebody was asked for is,
+too, once nothing has come for a while: one block, after a pause that doubles with each such search. What is
+still missing is searched for again every `search_interval`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from bitswap.cid import CID
+from bitswap.deadlines import Deadlines
+from bitswap.errors import Reason
+from bitswap.network.interface import Peer
+from bitswap.presence import BlockPresence
+from bitswap.providerquerymanager import Outcome, SessionSearches
+from bitswap.session.search import ENDED
+from bitswap.session.want import Wants
+
+if TYPE_CHECKING:
+    from bitswap.session.session import Session
+
+_OUTCOMES = 64  # that are remembered, the last ones
+_LOOKED_AT = 64  # wants, for one that nobody is known to have
+_NOBODY: Mapping[Peer, Reason] = {}
+
+
+class Providers:
+    """The searches of one session; there are none without `searches`."""
+
+    def __init__(
+        self,
+        session: Session,
+        wants: Wants,
+        presence: BlockPresence,
+        deadlines: Deadlines[object],
+        searches: SessionSearches[Session] | None,
+    ) -> None:
+        self._session = session
+        self._wants = wants
+        self._presence = presence
+        self._deadlines = deadlines
+        self._searches = searches
+        self._outcomes: OrderedDict[CID, Outcome] = OrderedDict()
+        self._due: float | None = None  # when it is looked whether to search
+        self._patience = 0.0 if searches is None else searches.manager.options.search_delay
+
+    # -- what is wanted
+
+    def wanted(self, now: float) -> None:
+        """The session wants something new."""
+        if self._searches is not None and self._due is None:
+            self._look_at(now + self._patience)
+
+    def seek(self, cids: Collection[CID], now: float) -> None:
+        """Nobody who is connected has these."""
+        if self._searches is not None and cids and not self._session.closed:
+            self._searches.seek(self._session, cids, now)
+
+    def stop(self, cids: Collection[CID], now: float) -> None:
+        """These came, or are not wanted any more."""
+        if self._searches is None:
+            return
+        self._searches.stop(self._session, cids, now)
+        if self._outcomes:
+            for cid in cids:
+                self._outcomes.pop(cid, None)
+        if not self._wants:
+            self._due = None
+        elif self._due is not None and self._due > now + self._patience:
+            self._look_at(now + self._patience)
+
+    # -- time
+
+    def _look_at(self, when: float) -> None:
+        self._due = when
+        self._deadlines.at(self._session, when)
+
+    def on_deadline(self, now: float, got_on: float) -> None:
+        """Search if it is time for it; the session last got on at `got_on`."""
+        searches, due = self._searches, self._due
+        if searches is None or due is None:
+            return
+        if due > now:
+            self._look_at(due)
+            return
+        interval = searches.manager.options.search_interval
+        waiting = islice(self._wants.idle.values(), searches.manager.options.max_session_waiting)
+        resting = [want.cid for want in waiting if want.wave >= ENDED]
+        if not resting:
+            if got_on + self._patience > now:
+                self._look_at(got_on + self._patience)
+                return
+            resting = self._unknown()
+            self._patience = min(2.0 * self._patience, interval)
+        self.seek(resting, now)
+        turn = searches.next_turn(self._session, now)
+        self._look_at(now + interval if turn is None else min(turn, now + interval))
+
+    def _unknown(self) -> list[CID]:
+        """The first want that no peer has said to have."""
+        first = islice(self._wants.all, _LOOKED_AT)
+        return [cid for cid in first if not any(self._presence.of(cid).values())][:1]
+
+    # -- what came of it
+
+    def over(self, outcome: Outcome, now: float) -> None:
+        """A search has ended."""
+        if self._searches is None:
+            return
+        self._outcomes[outcome.cid] = outcome
+        self._outcomes.move_to_end(outcome.cid)
+        if len(self._outcomes) > _OUTCOMES:
+            self._outcomes.popitem(last=False)
+        turn = now + self._searches.manager.options.search_interval
+        if self._due is None or self._due > turn:
+            self._look_at(turn)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """That of the last search for something that is still wanted."""
+        return next(reversed(self._outcomes.values()), None)
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why that connected nobody, if it is so."""
+        outcome = self.outcome
+        return None if outcome is None else outcome.reason
+
+    def unreached(self, cid: CID) -> Mapping[Peer, Reason]:
+        """Who is said to have this block and could not be connected, and why."""
+        outcome = self._outcomes.get(cid)
+        return _NOBODY if outcome is None else outcome.failed
