@@ -9,7 +9,7 @@ BUILT := $(VENV)/.built-$(if $(filter 1,$(BITSWAP_PURE)),pure,compiled)
 SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd)
 FILE ?=
 
-.PHONY: build demo test lint types interop fuzz asan faults bench bench-check bench-vs-boxo clean
+.PHONY: build demo test lint types interop fuzz asan faults bench bench-check bench-vs-boxo bench-nodes clean
 
 build: $(BUILT)
 
@@ -60,6 +60,9 @@ bench-check: build
 
 bench-vs-boxo: build
 	$(BIN)/python -m benchmarks.versus_boxo $(ARGS)
+
+bench-nodes: build
+	$(BIN)/python -m benchmarks.nodes $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info src/bitswap/_core/*.c src/bitswap/_core/*.so .cache

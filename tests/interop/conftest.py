@@ -23,7 +23,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build here: a first build downloads modules, which no test's time limit should have to allow for."""
-    wanted = any("go_peer" in getattr(item, "fixturenames", ()) for item in session.items)
+    wanted = any("go_binary" in getattr(item, "fixturenames", ()) for item in session.items)
     if not wanted or session.config.option.collectonly:
         return
     try:

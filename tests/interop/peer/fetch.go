@@ -29,6 +29,7 @@ type fetchFlags struct {
 	cids     string
 	batch    int
 	parallel int
+	warm     int
 	discard  bool
 	announce bool
 	timeout  time.Duration
@@ -45,6 +46,7 @@ func parseFetch(args []string) (fetchFlags, error) {
 	flags.StringVar(&f.cids, "cids", "", "file of CIDs, one a line: fetch these blocks")
 	flags.IntVar(&f.batch, "batch", 0, "blocks a GetBlocks call (0: all in one)")
 	flags.IntVar(&f.parallel, "parallel", 0, "GetBlock calls at a time, in place of GetBlocks")
+	flags.IntVar(&f.warm, "warm", 0, "with --parallel: this many calls come before the clock starts")
 	flags.BoolVar(&f.discard, "discard", false, "drop blocks once they are verified")
 	flags.BoolVar(&f.announce, "announce", false, "with --cids: say {\"began\": true} when the first block has come")
 	flags.DurationVar(&f.timeout, "timeout", time.Minute, "give up after this long")
@@ -54,6 +56,9 @@ func parseFetch(args []string) (fetchFlags, error) {
 	}
 	if f.reader && f.out == "" {
 		return f, errors.New("--reader needs --out")
+	}
+	if f.discard && f.out != "" {
+		return f, errors.New("--out needs the blocks that --discard drops")
 	}
 	return f, nil
 }
@@ -96,6 +101,7 @@ func fetch(ctx context.Context, args []string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, settings.timeout, errors.New("timed out"))
 	defer cancel()
 	store := newStore()
+	store.drops = settings.discard
 	bs := bitswap.New(ctx, newNetwork(node, settings.host), nil, store)
 	defer bs.Close()
 	ctx, _, err = connect(ctx, node, settings.peer)
@@ -104,7 +110,7 @@ func fetch(ctx context.Context, args []string) error {
 	}
 
 	var result map[string]any
-	started := time.Now()
+	started, used := time.Now(), processorTime()
 	if settings.root != "" {
 		result, err = fetchTree(ctx, settings, bs, store)
 	} else {
@@ -114,6 +120,8 @@ func fetch(ctx context.Context, args []string) error {
 		err = context.Cause(ctx)
 	}
 	result["seconds"] = time.Since(started).Seconds()
+	result["cpu_seconds"] = (processorTime() - used).Seconds()
+	result["peak_bytes"] = peakBytes()
 	stat, statErr := bs.Stat()
 	if statErr != nil {
 		return statErr
@@ -169,6 +177,12 @@ func fetchBlocks(ctx context.Context, settings fetchFlags, ex exchange.SessionEx
 		return ex.NotifyNewBlocks(ctx, block)
 	}
 	session := ex.NewSession(ctx)
+	if warm := min(settings.warm, len(keys)); settings.parallel > 0 && warm > 0 {
+		if err := getEach(ctx, session, keys[:warm], settings.parallel, seen, keep); err != nil {
+			return map[string]any{}, err
+		}
+		keys, seen.latencies = keys[warm:], nil
+	}
 	started := time.Now()
 	if settings.parallel > 0 {
 		err = getEach(ctx, session, keys, settings.parallel, seen, keep)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"github.com/ipfs/boxo/bitswap"
@@ -33,6 +34,7 @@ type serveFlags struct {
 	maxLinks       int
 	count, size    int
 	seed           string
+	repeat         bool
 	cidsOut        string
 	maxWants       uint
 	maxOutstanding int
@@ -51,6 +53,7 @@ func parseServe(args []string) serveFlags {
 	flags.IntVar(&s.count, "blocks-count", 0, "reproducible raw blocks to serve")
 	flags.IntVar(&s.size, "blocks-size", 256*1024, "bytes each")
 	flags.StringVar(&s.seed, "blocks-seed", "seed", "seed of their bytes")
+	flags.BoolVar(&s.repeat, "blocks-repeat", false, "one digest over and over: quick to make")
 	flags.StringVar(&s.cidsOut, "cids-out", "", "file to write their CIDs to, one a line")
 	flags.UintVar(&s.maxWants, "max-wants", 0, "MaxQueuedWantlistEntriesPerPeer (0: boxo's default)")
 	flags.IntVar(&s.maxOutstanding, "max-outstanding", 0, "MaxOutstandingBytesPerPeer (0: boxo's default)")
@@ -62,7 +65,7 @@ func parseServe(args []string) serveFlags {
 func addMadeBlocks(ctx context.Context, settings serveFlags, store *memoryStore) error {
 	var names strings.Builder
 	for index := range settings.count {
-		block, err := madeBlock(settings.seed, index, settings.size)
+		block, err := madeBlock(settings.seed, index, settings.size, settings.repeat)
 		if err != nil {
 			return err
 		}
@@ -104,6 +107,8 @@ func serve(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	// What filling the store left behind is not to be seen in the memory of what follows.
+	debug.FreeOSMemory()
 	store.stallAfter = settings.stallAfter
 	store.onStall = func() { report(map[string]any{"stalled": true}) }
 
@@ -145,6 +150,7 @@ func serve(ctx context.Context, args []string) error {
 	report(map[string]any{
 		"blocks_sent": stat.BlocksSent, "bytes_sent": stat.DataSent, "messages_received": stat.MessagesReceived,
 		"blocks_stored": count, "bytes_stored": bytes,
+		"cpu_seconds": processorTime().Seconds(), "peak_bytes": peakBytes(),
 	})
 	return nil
 }

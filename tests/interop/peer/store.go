@@ -15,11 +15,14 @@ import (
 
 // memoryStore is the plainest blockstore there is, so that a measurement is one of the exchange.
 //
+// One that drops counts what it is given and keeps none of it.
 // With stallAfter >= 0 it answers that many reads and then none: a test can end the process while a transfer is under way.
 type memoryStore struct {
 	mutex      sync.RWMutex
 	blocks     map[string]blocks.Block
+	count      int
 	bytes      int64
+	drops      bool
 	stallAfter int
 	reads      int
 	onStall    func()
@@ -85,7 +88,10 @@ func (s *memoryStore) PutMany(_ context.Context, added []blocks.Block) error {
 	for _, block := range added {
 		key := string(block.Cid().Hash())
 		if _, found := s.blocks[key]; !found {
-			s.blocks[key] = block
+			if !s.drops {
+				s.blocks[key] = block
+			}
+			s.count++
 			s.bytes += int64(len(block.RawData()))
 		}
 	}
@@ -98,6 +104,7 @@ func (s *memoryStore) DeleteBlock(_ context.Context, c cid.Cid) error {
 	key := string(c.Hash())
 	if block, found := s.blocks[key]; found {
 		s.bytes -= int64(len(block.RawData()))
+		s.count--
 		delete(s.blocks, key)
 	}
 	return nil
@@ -127,15 +134,19 @@ func (s *memoryStore) AllKeysChan(ctx context.Context) (<-chan cid.Cid, error) {
 func (s *memoryStore) size() (count int, bytes int64) {
 	s.mutex.RLock()
 	defer s.mutex.RUnlock()
-	return len(s.blocks), s.bytes
+	return s.count, s.bytes
 }
 
 // madeBlock is block number index of a reproducible set: sha256("seed:index:j") for j = 0, 1, ... cut at size bytes.
-func madeBlock(seed string, index, size int) (blocks.Block, error) {
+// With repeat it is sha256("seed:index:0") over and over, which takes less time to make.
+func madeBlock(seed string, index, size int, repeat bool) (blocks.Block, error) {
 	data := make([]byte, 0, size+sha256.Size)
-	for part := 0; len(data) < size; part++ {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s:%d:%d", seed, index, part))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s:%d:0", seed, index))
+	for part := 1; len(data) < size; part++ {
 		data = append(data, sum[:]...)
+		if !repeat {
+			sum = sha256.Sum256(fmt.Appendf(nil, "%s:%d:%d", seed, index, part))
+		}
 	}
 	data = data[:size]
 	hash, err := mh.Sum(data, mh.SHA2_256, -1)
