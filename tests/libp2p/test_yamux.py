@@ -298,7 +298,7 @@ def test_reset_in_the_middle_of_a_body_drops_the_rest() -> None:
     assert right.accepted[1].data == b"next"
 
 
-def test_fin_with_the_last_data() -> None:
+def test_fin_behind_the_last_data() -> None:
     left, right = pair()
     stream, _ = left.open()
     left.take()
@@ -306,7 +306,7 @@ def test_fin_with_the_last_data() -> None:
     stream.write(b"last")
     stream.end()
     raw = left.take()
-    assert frames(raw) == [(DATA, FIN, 1, 4)]
+    assert frames(raw) == [(DATA, 0, 1, 4), (WINDOW_UPDATE, FIN, 1, 0)]
     right.feed(raw)
     assert (right.accepted[0].data, right.accepted[0].ended) == (b"last", True)
     with pytest.raises(StreamClosed):

@@ -326,10 +326,13 @@ class Yamux:
             at = len(parts)
             parts.append(b"")
             last = stream.take(size, parts)
-            parts[at] = _pack(0, DATA, FIN if last else 0, stream.id, size)
+            parts[at] = _pack(0, DATA, 0, stream.id, size)
             if above and stream.queued <= stream.low_water:
                 drained.append(stream)
             if last:
+                # Never on the data itself: go-yamux tells its reader of the end before it has read them, and
+                # a reader that is quick loses them.
+                parts.append(_pack(0, WINDOW_UPDATE, FIN, stream.id, 0))
                 stream.end_sent()
             elif stream.sendable:
                 ready.append(stream)

@@ -183,7 +183,7 @@ class YamuxStream:
         return flags, delta
 
     def take(self, size: int, into: list[bytes | memoryview]) -> bool:
-        """Move `size` queued bytes to `into`; True when FIN goes with them."""
+        """Move `size` queued bytes to `into`; True when FIN follows them."""
         self.queued -= size
         self.send_window -= size
         self.taken += size
