@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -33,6 +33,7 @@ class State(Enum):
     QUEUED = "it is not asked for yet: the window of its request is full"
     NO_ROOM = "it is not asked for yet: whoever could be asked has enough to do"
     RESTING = "whoever was asked lacks it or is silent"
+    SOUGHT = "routers are asked who has it, and whom they name is dialled"
     SEARCHED = "peers are asked whether they have it"
     ASKED = "a peer is asked for it"
     READY = "it has come, and waits to be taken"
@@ -91,6 +92,54 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """A search for providers: whom routers named, and who of them was reached."""
+
+    over: bool
+    found: int = 0
+    """Peers that were named so far."""
+    connected: tuple[Peer, ...] = ()
+    waiting: tuple[Peer, ...] = ()
+    """Those that are still to be dialled."""
+    dialling: Mapping[Peer, str] = field(default_factory=dict)
+    """Those that are being dialled, and where."""
+    failed: Mapping[Peer, Reason] = field(default_factory=dict)
+    asking: bool = False
+    """Whether routers may name more."""
+    ended_ago: float | None = None
+    error: str | None = None
+    """What routers failed with, or why the search was cut short or not begun."""
+    refused: bool = False
+    """Whether it was not begun."""
+
+    def __str__(self) -> str:
+        if self.refused:
+            return f"not searched for at routers: {self.error}"
+        begin = "searched for at routers"
+        if self.ended_ago is not None:
+            begin += f" {seconds(self.ended_ago)} ago"
+        elif self.asking:
+            begin += " now"
+        if self.error is not None:
+            begin += f" ({self.error})"
+        if not self.found:
+            return f"{begin}: nobody was named{'' if self.over else ' yet'}"
+        parts = {
+            "connected": len(self.connected),
+            "being dialled": len(self.dialling),
+            "to be dialled": len(self.waiting),
+            "not reached": len(self.failed),
+        }
+        said = [f"{count} {what}" for what, count in parts.items() if count]
+        return f"{begin}: {self.found} named, {', '.join(said)}"
+
+    def record(self) -> dict[str, Any]:
+        failed = {peer: str(reason) for peer, reason in self.failed.items()}
+        ago = _rounded(self.ended_ago)
+        return {**vars(self), "dialling": dict(self.dialling), "failed": failed, "ended_ago": ago}
+
+
+@dataclass(frozen=True)
 class Wait:
     """One session that waits for the block."""
 
@@ -106,6 +155,8 @@ class Wait:
     peers: tuple[PeerView, ...] = ()
     """Those that were asked or have said something first, then the connected ones that were not asked."""
     next: tuple[Step, ...] = ()
+    sought: Sought | None = None
+    """The search for providers that is under way, or the last one."""
 
     def lines(self) -> Iterator[str]:
         """The text of `Explanation`, without its first line."""
@@ -116,6 +167,8 @@ class Wait:
         causes = Counter(peer.reason.cause for peer in self.peers[SHOWN_PEERS:])
         for cause, count in causes.items():
             yield f"and {count} more: {cause.value}"
+        if self.sought is not None:
+            yield self._shortened(str(self.sought))
         if self.rounds and self.state is not State.NO_PEERS:
             yield f"everybody was asked before, in vain: {self.rounds + 1} rounds"
         if self.next:
@@ -134,6 +187,7 @@ class Wait:
             "state": self.state.name.lower(),
             "peers": [peer.record() for peer in self.peers],
             "next": [{"what": step.what, "due": _rounded(step.due)} for step in self.next],
+            "sought": None if self.sought is None else self.sought.record(),
         }
 
 

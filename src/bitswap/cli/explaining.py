@@ -108,7 +108,12 @@ def _record(error: Incomplete) -> dict[str, Any]:
     reasons = {
         peer: {"reason": reason, "cause": reason.cause.name.lower()} for peer, reason in error.reasons.items()
     }
-    return {"cause": error.cause.name.lower(), "missing": error.missing, "reasons": reasons}
+    return {
+        "cause": error.cause.name.lower(),
+        "missing": error.missing,
+        "reasons": reasons,
+        "search": error.search,
+    }
 
 
 def _nap(seconds: float) -> float:

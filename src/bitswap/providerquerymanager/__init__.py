@@ -2,7 +2,7 @@
 
 from bitswap.providerquerymanager.commands import Ask, Command, Connect, LookUp, StopAsking
 from bitswap.providerquerymanager.manager import ProviderQueryManager
-from bitswap.providerquerymanager.search import Ended, Outcome, Search, SearchFailure
+from bitswap.providerquerymanager.search import Ended, Outcome, Progress, Search, SearchFailure
 from bitswap.providerquerymanager.sessions import ProviderConnected, SearchOver, SessionSearches
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Ended",
     "LookUp",
     "Outcome",
+    "Progress",
     "ProviderConnected",
     "ProviderQueryManager",
     "Search",

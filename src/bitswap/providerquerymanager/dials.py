@@ -103,6 +103,11 @@ class Dials:
     def is_dialling(self, peer: Peer) -> bool:
         return peer in self._dials
 
+    def address(self, peer: Peer) -> str:
+        """Where it is being dialled; empty if nowhere at the moment."""
+        dial = self._dials.get(peer)
+        return "" if dial is None or dial.trying in dial.failures else dial.trying
+
     def leave(self, query: Query, peer: Peer) -> None:
         """`query` does not wait for it any more."""
         dial = self._dials.get(peer)

@@ -22,7 +22,7 @@ from bitswap.providerquerymanager.commands import Ask, Command, StopAsking
 from bitswap.providerquerymanager.dials import Dial, Dials
 from bitswap.providerquerymanager.outbox import Outbox
 from bitswap.providerquerymanager.query import Phase, Query
-from bitswap.providerquerymanager.search import Ended, Outcome, Search
+from bitswap.providerquerymanager.search import Ended, Outcome, Progress, Search
 from bitswap.routing.interface import Provider
 
 
@@ -117,6 +117,28 @@ class ProviderQueryManager:
         if search.outcome is None and query is not None and search in query.searches:
             self._end(search, query.outcome(search, Ended.LEFT), query)
             self._go_on(query, now)
+
+    def progress(self, search: Search) -> Progress | None:
+        """How far it has come; None once it is over."""
+        query = self._queries.get(search.key)
+        if search.outcome is not None or query is None:
+            return None
+        return Progress(
+            query.phase is Phase.QUEUED,
+            query.phase is not Phase.ASKED,
+            len(query.named),
+            search.told,
+            tuple(query.candidates),
+            {peer: self._dials.address(peer) for peer in query.dialling},
+            dict(query.failed),
+        )
+
+    def expected(self, search: Search) -> int:
+        """How many providers it may be told of soon."""
+        query = self._queries.get(search.key)
+        if query is None or search.outcome is not None:
+            return 0
+        return min(len(query.dialling) + len(query.candidates), search.limit - len(search.told))
 
     # -- what routers say
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from bitswap.cid import CID
 from bitswap.errors import Cause, Reason
@@ -84,6 +84,22 @@ class Outcome:
         if self.error and failure is not SearchFailure.DIALS_FAILED:
             said.insert(0, self.error)
         return f"{failure.value}: {'; '.join(said)}" if said else failure.value
+
+
+class Progress(NamedTuple):
+    """How far a search has come that is under way."""
+
+    queued: bool
+    """Whether the routers have not been asked yet, because others are before it."""
+    asking: bool
+    """Whether they may name more."""
+    found: int
+    connected: tuple[Peer, ...]
+    waiting: tuple[Peer, ...]
+    """Who is going to be dialled."""
+    dialling: Mapping[Peer, str]
+    """At which address who is being dialled, or "" where routers are asked for one."""
+    failed: Mapping[Peer, Reason]
 
 
 class Search:

@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 from bitswap.cid import CID
 from bitswap.network.interface import Peer
 from bitswap.providerquerymanager.manager import ProviderQueryManager
-from bitswap.providerquerymanager.search import Outcome, Search
+from bitswap.providerquerymanager.search import Ended, Outcome, Progress, Search
 
 S = TypeVar("S", bound=Hashable)
 
@@ -46,13 +46,13 @@ class SearchOver(Generic[S]):
 class _Mine:
     """What one session searches for."""
 
-    __slots__ = ("allowed", "ended", "running", "waiting")
+    __slots__ = ("allowed", "running", "turns", "waiting")
 
     def __init__(self) -> None:
         self.running: dict[CID, Search] = {}
         self.waiting: dict[CID, None] = {}
-        self.ended: OrderedDict[CID, float] = OrderedDict()
-        """When the last search for a block ended, oldest first."""
+        self.turns: OrderedDict[CID, float] = OrderedDict()
+        """When what was searched for may be again; the search that ended first comes first."""
         self.allowed = 1
         """Searches at a time."""
 
@@ -73,9 +73,7 @@ class SessionSearches(Generic[S]):
         for cid in cids:
             if len(mine.waiting) >= self._options.max_session_waiting:
                 break
-            ended = mine.ended.get(cid)
-            recently = ended is not None and ended + self._options.search_interval > now
-            if not recently and cid not in mine.running:
+            if mine.turns.get(cid, now) <= now and cid not in mine.running:
                 mine.waiting[cid] = None
         self._begin(session, mine, now)
 
@@ -83,7 +81,7 @@ class SessionSearches(Generic[S]):
         while mine.waiting and len(mine.running) < mine.allowed:
             cid = next(iter(mine.waiting))
             del mine.waiting[cid]
-            mine.ended.pop(cid, None)
+            mine.turns.pop(cid, None)
             mine.running[cid] = self.manager.search(cid, now, owner=session)
 
     def searching(self, session: S) -> int:
@@ -94,10 +92,37 @@ class SessionSearches(Generic[S]):
     def next_turn(self, session: S, now: float) -> float | None:
         """When the next block of those that were searched for may be searched for again; None if none may."""
         mine = self._sessions.get(session)
-        if mine is None:
-            return None
-        turns = (ended + self._options.search_interval for ended in mine.ended.values())
-        return next((turn for turn in turns if turn > now), None)
+        turns = () if mine is None else mine.turns.values()
+        return min((turn for turn in turns if turn > now), default=None)
+
+    def turn(self, session: S, cid: CID) -> float | None:
+        """When `cid`, which was searched for, may be again."""
+        mine = self._sessions.get(session)
+        return None if mine is None else mine.turns.get(cid)
+
+    def hasten(self, session: S, cids: Iterable[CID], turn: float) -> None:
+        """What a search found is gone: these may be searched for again at `turn`, if not before."""
+        mine = self._sessions.get(session)
+        if mine is not None:
+            for cid in cids:
+                if cid in mine.turns:
+                    mine.turns[cid] = min(mine.turns[cid], turn)
+
+    def waits(self, session: S, cid: CID) -> bool:
+        """Whether `cid` is going to be searched for, once a search for another block has ended."""
+        mine = self._sessions.get(session)
+        return mine is not None and cid in mine.waiting
+
+    def expected(self, session: S) -> int:
+        """How many providers may be connected soon."""
+        mine = self._sessions.get(session)
+        return 0 if mine is None else sum(map(self.manager.expected, mine.running.values()))
+
+    def progress(self, session: S, cid: CID) -> Progress | None:
+        """How far the search for `cid` has come; None if there is none under way."""
+        mine = self._sessions.get(session)
+        search = None if mine is None else mine.running.get(cid)
+        return None if search is None else self.manager.progress(search)
 
     def stop(self, session: S, cids: Iterable[CID], now: float) -> None:
         """They came, or the session does not want them any more; it goes on with what waits."""
@@ -109,7 +134,7 @@ class SessionSearches(Generic[S]):
             search = mine.running.pop(cid, None)
             if search is not None:
                 self.manager.leave(search, now)
-            elif mine.ended.pop(cid, None) is None:
+            elif mine.turns.pop(cid, None) is None:
                 # Those who are known have more than what they were found for.
                 mine.allowed = 1
         self._begin(session, mine, now)
@@ -136,14 +161,18 @@ class SessionSearches(Generic[S]):
                     mine.waiting.clear()
                 if search.outcome is not None:
                     events.append(SearchOver(session, search.outcome))
-                    self._ended(session, mine, cid, now)
+                    self._ended(session, mine, search.outcome, now)
         return events
 
-    def _ended(self, session: S, mine: _Mine, cid: CID, now: float) -> None:
-        del mine.running[cid]
-        mine.ended[cid] = now
-        mine.ended.move_to_end(cid)
-        while len(mine.ended) > self._options.max_session_waiting:
-            mine.ended.popitem(last=False)
+    def _ended(self, session: S, mine: _Mine, outcome: Outcome, now: float) -> None:
+        pause = self._options.search_interval
+        if outcome.ended is Ended.REFUSED:
+            # It has cost nobody anything.
+            pause = min(self._options.search_retry, pause)
+        del mine.running[outcome.cid]
+        mine.turns[outcome.cid] = now + pause
+        mine.turns.move_to_end(outcome.cid)
+        while len(mine.turns) > self._options.max_session_waiting:
+            mine.turns.popitem(last=False)
         mine.allowed = min(mine.allowed * 2, self._options.max_session_searches)
         self._begin(session, mine, now)

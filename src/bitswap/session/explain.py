@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from bitswap.cid import CID
 from bitswap.errors import Cause, Reason
-from bitswap.explanation import PeerView, State, Step, Wait
+from bitswap.explanation import PeerView, Sought, State, Step, Wait
 from bitswap.messagequeue.standing import Standing
 from bitswap.network.interface import Peer
+from bitswap.providerquerymanager import Ended
 from bitswap.session.reasons import At, reasons, standings
 from bitswap.session.search import EVERYBODY, FIRST
 from bitswap.session.session import Session
@@ -29,15 +31,56 @@ def explain(session: Session, want: Want, now: float) -> Wait:
     """How `want` stands, and everybody who is connected or counts for it."""
     at = standings(want, session._network, now)
     place = _place(session, want, at, now)
+    sought = _sought(session, want.cid, now)
+    if sought is not None and not sought.over and place.state in (State.NO_PEERS, State.RESTING):
+        place = place._replace(state=State.SOUGHT)
     return Wait(
         session.number,
         place.state,
         place.words,
         place.ahead,
         want.rounds,
-        tuple(_views(session, want, place, at, now)),
-        (*place.next, *_resends(at, now)),
+        tuple(_views(session, want, place, at, sought, now)),
+        (*place.next, *_resends(at, now), *_next_search(session, want.cid, now)),
+        sought,
     )
+
+
+def _sought(session: Session, cid: CID, now: float) -> Sought | None:
+    """The search for providers that is under way, or the last one."""
+    progress = session.providers.progress(cid)
+    if progress is not None:
+        return Sought(
+            over=False,
+            found=progress.found,
+            connected=progress.connected,
+            waiting=progress.waiting,
+            dialling=progress.dialling,
+            failed=progress.failed,
+            asking=progress.asking,
+        )
+    ended = session.providers.ended(cid)
+    if ended is None:
+        return None
+    outcome, when = ended
+    refused = outcome.ended is Ended.REFUSED
+    return Sought(
+        over=True,
+        found=outcome.found,
+        connected=outcome.connected,
+        failed=outcome.failed,
+        ended_ago=now - when,
+        error=outcome.error or ("time ran out" if outcome.ended is Ended.TIMED_OUT else None),
+        refused=refused,
+    )
+
+
+def _next_search(session: Session, cid: CID, now: float) -> list[Step]:
+    """When routers are asked for it next."""
+    if session.providers.waits(cid):
+        return [Step("routers are asked once they have answered for others")]
+    turn = session.providers.next_turn(cid)
+    return [] if turn is None else [Step("routers may be asked again", max(turn - now, 0.0))]
 
 
 def _resends(at: At, now: float) -> list[Step]:
@@ -120,10 +163,11 @@ def _round(session: Session, now: float) -> Step:
 # -- the peers
 
 
-def _views(session: Session, want: Want, place: _Place, at: At, now: float) -> list[PeerView]:
+def _views(
+    session: Session, want: Want, place: _Place, at: At, sought: Sought | None, now: float
+) -> list[PeerView]:
     network, said = session._network, session._presence.of(want.cid)
-    unreached = session.providers.unreached(want.cid)
-    known = reasons(want, session.peers, said, network, now, at, unreached)
+    known = reasons(want, session.peers, said, network, now, at, _unreached(sought))
     order = dict.fromkeys([*(peer for peer in at if at[peer]), *known, *network.peers()])
     views = []
     for peer in order:
@@ -142,6 +186,19 @@ def _views(session: Session, want: Want, place: _Place, at: At, now: float) -> l
         )
         views.append(view)
     return views
+
+
+def _unreached(sought: Sought | None) -> dict[Peer, Reason]:
+    """Those that routers named and that are not connected."""
+    if sought is None:
+        return {}
+    found = dict(sought.failed)
+    for peer in sought.waiting:
+        found[peer] = Reason("named by a router, about to be dialled", Cause.NOT_CONNECTED)
+    for peer, address in sought.dialling.items():
+        where = f"being dialled at {address}" if address else "its address is being looked up"
+        found[peer] = Reason(f"named by a router, {where}", Cause.NOT_CONNECTED)
+    return found
 
 
 def _not_asked(session: Session, want: Want, place: _Place, peer: Peer) -> Reason:

@@ -17,7 +17,7 @@ from bitswap.deadlines import Deadlines
 from bitswap.errors import Reason
 from bitswap.network.interface import Peer
 from bitswap.presence import BlockPresence
-from bitswap.providerquerymanager import Outcome, SessionSearches
+from bitswap.providerquerymanager import Outcome, Progress, SessionSearches
 from bitswap.session.search import ENDED
 from bitswap.session.want import Wants
 
@@ -45,7 +45,7 @@ class Providers:
         self._presence = presence
         self._deadlines = deadlines
         self._searches = searches
-        self._outcomes: OrderedDict[CID, Outcome] = OrderedDict()
+        self._outcomes: OrderedDict[CID, tuple[Outcome, float]] = OrderedDict()
         self._due: float | None = None  # when it is looked whether to search
         self._patience = 0.0 if searches is None else searches.manager.options.search_delay
 
@@ -110,20 +110,29 @@ class Providers:
 
     def over(self, outcome: Outcome, now: float) -> None:
         """A search has ended."""
-        if self._searches is None:
-            return
-        self._outcomes[outcome.cid] = outcome
+        self._outcomes[outcome.cid] = outcome, now
         self._outcomes.move_to_end(outcome.cid)
         if len(self._outcomes) > _OUTCOMES:
             self._outcomes.popitem(last=False)
-        turn = now + self._searches.manager.options.search_interval
-        if self._due is None or self._due > turn:
+        self._look_again(now)
+
+    def lost(self, peer: Peer, now: float) -> None:
+        """A peer is gone: what it was found for may be searched for again soon."""
+        found = [cid for cid, (outcome, _) in self._outcomes.items() if peer in outcome.connected]
+        if found and self._searches is not None:
+            self._searches.hasten(self._session, found, now + self._searches.manager.options.search_retry)
+            self._look_again(now)
+
+    def _look_again(self, now: float) -> None:
+        turn = None if self._searches is None else self._searches.next_turn(self._session, now)
+        if turn is not None and (self._due is None or self._due > turn):
             self._look_at(turn)
 
     @property
     def outcome(self) -> Outcome | None:
         """That of the last search for something that is still wanted."""
-        return next(reversed(self._outcomes.values()), None)
+        outcome, _ = next(reversed(self._outcomes.values()), (None, 0.0))
+        return outcome
 
     @property
     def reason(self) -> Reason | None:
@@ -133,5 +142,31 @@ class Providers:
 
     def unreached(self, cid: CID) -> Mapping[Peer, Reason]:
         """Who is said to have this block and could not be connected, and why."""
-        outcome = self._outcomes.get(cid)
-        return _NOBODY if outcome is None else outcome.failed
+        progress = self.progress(cid)
+        if progress is not None:
+            return progress.failed
+        known = self._outcomes.get(cid)
+        return _NOBODY if known is None else known[0].failed
+
+    # -- reading
+
+    @property
+    def expected(self) -> int:
+        """How many peers may be found soon."""
+        return 0 if self._searches is None else self._searches.expected(self._session)
+
+    def progress(self, cid: CID) -> Progress | None:
+        """How far the search for a block has come that is under way."""
+        return None if self._searches is None else self._searches.progress(self._session, cid)
+
+    def ended(self, cid: CID) -> tuple[Outcome, float] | None:
+        """How the last search for a block ended, and when."""
+        return self._outcomes.get(cid)
+
+    def waits(self, cid: CID) -> bool:
+        """Whether a block is going to be searched for after others."""
+        return self._searches is not None and self._searches.waits(self._session, cid)
+
+    def next_turn(self, cid: CID) -> float | None:
+        """When a block that was searched for may be searched for again."""
+        return None if self._searches is None else self._searches.turn(self._session, cid)

@@ -248,6 +248,7 @@ class Session:
     def peer_disconnected(self, peer: Peer, reason: str, now: float) -> None:
         """What the peer was asked for goes to others at once."""
         self._remove(peer, reason)
+        self.providers.lost(peer, now)
         for want in self.wants.all.values():
             want.probed(peer)
             self._search.answered(want)
@@ -334,9 +335,9 @@ class Session:
                 members.add(peer)
 
     def _share(self) -> Sequence[SessionPeer]:
-        return self.peers.share(
-            complete=self._is_confined() or len(self._network) == 1, expected=len(self._search)
-        )
+        found = self.providers.expected
+        complete = self._is_confined() or (len(self._network) == 1 and not found)
+        return self.peers.share(complete=complete, expected=len(self._search) + found)
 
     def _discover(self) -> None:
         """Nobody is known: the first wants are looked for, and the others wait for whoever has them."""
