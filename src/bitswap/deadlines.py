@@ -14,7 +14,8 @@ class Deadlines(Generic[Owner]):
     """At most one time an owner, the earliest that it named.
 
     A time is never moved back, so that naming one costs a look-up when an earlier one stands: an owner that
-    is called too early names its next time and goes on waiting.
+    is called too early names its next time and goes on waiting. An owner that was removed is held no longer
+    than until half of what is held are such.
     """
 
     def __init__(self) -> None:
@@ -35,13 +36,17 @@ class Deadlines(Generic[Owner]):
         self._when[owner] = when
         self._count += 1
         heapq.heappush(self._heap, (when, self._count, owner))
+        self._compact()
 
     def remove(self, owner: Owner) -> None:
         """Forget what `owner` named."""
-        self._when.pop(owner, None)
+        if self._when.pop(owner, None) is not None:
+            self._compact()
+
+    def _compact(self) -> None:
         if len(self._heap) > 2 * len(self._when) + _SLACK:
-            # What is forgotten long before its time would pile up until then.
-            self._heap = [entry for entry in self._heap if self._when.get(entry[2]) == entry[0]]
+            known = self._when
+            self._heap = [entry for entry in self._heap if known.get(entry[2]) == entry[0]]
             heapq.heapify(self._heap)
 
     def next(self) -> float | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 
 from bitswap.deadlines import Deadlines
 
@@ -27,6 +28,31 @@ def test_removed_and_never_named() -> None:
     deadlines.remove("a")
     deadlines.remove("c")
     assert deadlines.due(10.0) == ["b"]
+
+
+def test_who_was_removed_is_forgotten_although_an_earlier_time_stands() -> None:
+    class Owner:
+        pass
+
+    deadlines: Deadlines[object] = Deadlines()
+    deadlines.at("early", 1.0)
+    owners = [Owner() for _ in range(1000)]
+    for owner in owners:
+        deadlines.at(owner, 60.0)
+        deadlines.remove(owner)
+    alive = [weakref.ref(owner) for owner in owners]
+    del owner, owners
+    assert sum(ref() is not None for ref in alive) < 100
+    assert deadlines.due(100.0) == ["early"]
+
+
+def test_an_owner_that_names_ever_earlier_times_is_held_once() -> None:
+    deadlines: Deadlines[str] = Deadlines()
+    for step in range(10_000):
+        deadlines.at("a", 20_000.0 - step)
+    assert len(deadlines._heap) < 100
+    assert deadlines.due(20_000.0) == ["a"]
+    assert deadlines.next() is None
 
 
 def test_an_owner_may_name_a_time_again_while_it_is_called() -> None:
