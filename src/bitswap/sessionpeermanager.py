@@ -59,6 +59,7 @@ class SessionPeer:
         "outstanding",
         "peer",
         "silences",
+        "withheld",
     )
 
     def __init__(self, peer: Peer, share: float = 1.0) -> None:
@@ -73,6 +74,8 @@ class SessionPeer:
         """DONT_HAVEs in a row."""
         self.silences = 0
         """Times in a row that it left wants without an answer."""
+        self.withheld = 0
+        """Times, since the last block, that it had said HAVE and sent nothing: others come first."""
         self.hits = Hits(share)
         """What it had of the blocks that it was asked about blindly."""
         self.latency = 0.0
@@ -92,7 +95,7 @@ class SessionPeer:
         """`count` blocks of together `size` bytes came that the session wanted."""
         self.blocks += count
         self.bytes += size
-        self.denials = self.silences = 0
+        self.denials = self.silences = self.withheld = 0
         if self._idle:
             self._idle = False
             waited = now - self._since

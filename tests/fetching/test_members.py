@@ -12,7 +12,7 @@ from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.notifications import Subscription
 from bitswap.testutils import cids_of, make_blocks
-from tests.client.harness import Harness
+from tests.client.harness import Harness, Sent
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
@@ -228,17 +228,24 @@ class TestThoseWhoHaveNothing:
         assert "A" not in sub.session.peers
         run.answer("A", haves=cids_of(blocks[20:21]))
         assert "A" in sub.session.peers
+        run.answer("A", blocks[20:21])
         run.answer("A", dont_haves=cids_of(blocks[21 : 21 + 2 * self.LIMIT]))
         assert "A" in sub.session.peers
         run.answer("A", dont_haves=cids_of(blocks[40:41]))
         assert "A" not in sub.session.peers
+
+    def test_who_alone_has_a_block_stays(self) -> None:
+        run, sub, blocks = self.members()
+        run.answer("A", haves=cids_of(blocks[20:21]))
+        run.answer("A", dont_haves=cids_of(blocks[1:20]) + cids_of(blocks[21 : 22 + 2 * self.LIMIT]))
+        assert "A" in sub.session.peers
+        assert blocks[20].cid not in run.sent().get("B", Sent()).blocks
 
     def test_the_last_member_stays(self) -> None:
         run, sub, blocks = self.members(alone=True)
         run.answer("A", dont_haves=cids_of(blocks[1:50]))
         assert "A" in sub.session.peers
 
-    @pytest.mark.xfail(strict=True, reason="who said HAVE and is no member is never asked again")
     def test_what_it_said_it_has_is_asked_of_it_all_the_same(self) -> None:
         """boxo spares a member that has a wanted block. Here it may leave, but what it has is not lost."""
         run, _, blocks = self.members()
@@ -252,7 +259,6 @@ class TestThoseWhoHaveNothing:
 class TestTwoSessions:
     """They share what peers have said."""
 
-    @pytest.mark.xfail(strict=True, reason="who said HAVE and is no member is never asked again")
     def test_what_a_peer_told_another_session_is_not_lost_with_that_session(self) -> None:
         """B says HAVE while A is asked for the block; the session that heard it ends, and A lacks it."""
         run = Harness("A", "B", *OTHERS)

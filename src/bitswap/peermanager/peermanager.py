@@ -126,6 +126,11 @@ class PeerManager:
         queue = self._queues.get(peer)
         return queue is not None and queue.supports_have
 
+    def is_asked(self, peer: Peer, cid: CID) -> bool:
+        """Whether `peer` was asked for the block, and has not answered."""
+        queue = self._queues.get(peer)
+        return queue is not None and cid in queue.blocks_asked
+
     def has_question(self, peer: Peer, cid: CID) -> bool:
         """Whether `peer` was asked if it has the block, and will say so when it has: it has not answered."""
         queue = self._queues.get(peer)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from bitswap.cid import CID
+from bitswap.network.interface import Peer
 from bitswap.options import ClientOptions
 from bitswap.peermanager import PeerManager
 from bitswap.presence import BlockPresence
@@ -37,8 +38,9 @@ class Asking:
         search: Search,
         options: ClientOptions,
         is_shared: Callable[[CID], bool],
+        may_ask: Callable[[Peer], bool],
     ) -> None:
-        """`is_shared` says whether other sessions want a block as well."""
+        """`is_shared`: whether other sessions want a block too. `may_ask`: whether a peer may be a member."""
         self._wants = wants
         self._members = members
         self._network = network
@@ -46,6 +48,7 @@ class Asking:
         self._search = search
         self._options = options
         self._is_shared = is_shared
+        self._may_ask = may_ask
 
     # -- wants that nothing is known about
 
@@ -150,7 +153,7 @@ class Asking:
                 continue
             chosen = min(
                 (peer for peer in able if peer.outstanding < peer.limit),
-                key=lambda peer: expected_wait(peer, usual, blind=not holders),
+                key=lambda peer: (peer.withheld, expected_wait(peer, usual, blind=not holders)),
                 default=None,
             )
             del wants.again[want.cid]
@@ -166,6 +169,7 @@ class Asking:
                     haves.setdefault(peer, []).append(want)
             if not holders and len(able) > 2 and self._seldom_has(chosen):
                 haves.setdefault(chosen, []).append(want)
+                want.doubted = True
                 rests.append(want)
             else:
                 want.asked = chosen
@@ -208,22 +212,33 @@ class Asking:
             self._network.want_blocks(peer, asks([want]))
 
     def _holders(self, want: Want) -> list[SessionPeer]:
-        """Members that have said that they have it and are not passed over."""
+        """Members that have said that they have it and are not passed over.
+
+        If there are none, others that have said so, to another session or before they left, become members.
+        """
         tried = want.tried or ()
-        return [
-            member
-            for peer, has in self._presence.of(want.cid).items()
-            if has and peer not in tried and (member := self._members.get(peer)) is not None
-        ]
+        peers = [peer for peer, has in self._presence.of(want.cid).items() if has and peer not in tried]
+        members = [member for peer in peers if (member := self._members.get(peer)) is not None]
+        if members or not peers:
+            return members
+        return self._join(want, [peer for peer in peers if self._may_ask(peer)])
+
+    def _join(self, want: Want, peers: Sequence[Peer]) -> list[SessionPeer]:
+        """Make members of those that another session has asked for the block already, or else of all."""
+        chosen = [peer for peer in peers if self._network.is_asked(peer, want.cid)] or peers
+        members = [self._members.add(peer) for peer in chosen]
+        for member in members:
+            member.limit = self._options.min_window
+        return members
 
     def _candidates(self, want: Want, likely: Sequence[SessionPeer]) -> Sequence[SessionPeer]:
-        """Members that may have it: once everybody was asked whether they do, silence means no."""
+        """Members that may have it: once they were asked if they do and nothing else, silence means no."""
         if want.wave >= EVERYBODY:
             return ()
         said = self._presence.of(want.cid)
         tried = want.tried or ()
         able = [peer for peer in likely if peer.peer not in said and peer.peer not in tried]
-        if want.rounds:
+        if want.rounds or want.doubted:
             able = [peer for peer in able if not self._network.has_question(peer.peer, want.cid)]
         return able
 

@@ -73,8 +73,10 @@ class Session:
         self._options = options
         self._broadcast = broadcast
         self._search = Search(number, peers, self.peers, presence, options)
-        self._asking = Asking(self.wants, self.peers, peers, presence, self._search, options, is_shared)
         self.providers = Providers(self, self.wants, presence, deadlines, searches if broadcast else None)
+        self._asking = Asking(
+            self.wants, self.peers, peers, presence, self._search, options, is_shared, self._may_ask
+        )
         self._pause = options.retry_delay
         self._round_due: float | None = None  # when everybody may be asked again
         self._round_limit = 0.0  # until when that is put off because the session gets on
@@ -206,6 +208,7 @@ class Session:
         member = self.peers.get(peer)
         if member is not None and wants:
             member.silences += 1
+            member.withheld += any(self._presence.of(want.cid).get(peer) for want in wants)
         for want in wants:
             want.pass_over(peer, reason)
             want.probed(peer)
@@ -410,6 +413,7 @@ class Session:
         ended = waiting if self._is_confined() else waiting[: self._options.broadcast_wants]
         for want in ended:
             want.tried = None
+            want.doubted = False
             want.rounds += 1
             self._presence.forget_denials(want.cid)
             self._search.restart(want)

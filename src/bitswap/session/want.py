@@ -16,7 +16,18 @@ _HIGHEST_PRIORITY = (1 << 31) - 1
 class Want:
     """One block that a session is after."""
 
-    __slots__ = ("asked", "blind", "cid", "group", "priority", "probing", "rounds", "tried", "wave")
+    __slots__ = (
+        "asked",
+        "blind",
+        "cid",
+        "doubted",
+        "group",
+        "priority",
+        "probing",
+        "rounds",
+        "tried",
+        "wave",
+    )
 
     def __init__(self, cid: CID, priority: int) -> None:
         self.cid = cid
@@ -31,6 +42,8 @@ class Want:
         """Who is passed over until the next round, and why; DONT_HAVEs are in the presences instead."""
         self.rounds = 0
         """How often everybody was asked for it in vain."""
+        self.doubted = False
+        """Whether members were only asked if they have it, in this round: silence means no."""
         self.wave = 0
         """How far it was looked for outside the session in this round; see `search`."""
         self.group: Group | None = None
