@@ -113,7 +113,7 @@ class StoredGetter:
                 return blocks + fetched
 
     def _keep(self, fetched: list[Block], read: list[Block]) -> None:
-        """Store what was fetched; when the store refuses, the next `take` offers it again: nothing is lost."""
+        """Store what was fetched; what the store refuses is offered to it again by the next `take`."""
         try:
             self._node.keep(fetched)
         except BaseException:

@@ -1,4 +1,4 @@
-"""A bucket that fills with tokens at a steady rate: how much there may be of something, at once and in time."""
+"""A bucket that fills with tokens at a steady rate: how much of something there may be, now and in time."""
 
 from __future__ import annotations
 

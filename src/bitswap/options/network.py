@@ -55,6 +55,9 @@ class NetworkOptions:
     """Bytes of the two read buffers (ciphertext, plaintext) that all connections share."""
     read_budget: int = 1 * MIB
     """Bytes read from one connection before the others have their turn."""
+    read_slice: float = 0.005
+    """Seconds of the network thread's own time for the same (our choice), since a flood of small frames makes
+    more work than the largest blocks."""
     write_budget: int = 1 * MIB
     """Bytes written to one connection before the others have their turn."""
     dial_timeout: float = 15.0
@@ -129,6 +132,7 @@ class NetworkOptions:
             "write_timeout_min",
             "write_rate_floor",
             "accept_pause",
+            "read_slice",
         ):
             require(getattr(self, name) > 0, f"{name} must be positive")
         require(self.idle_timeout is None or self.idle_timeout > 0, "idle_timeout must be positive")
