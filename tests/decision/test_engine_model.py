@@ -151,6 +151,16 @@ class Histories(RuleBasedStateMachine):
         del self.filled[id(envelope)]
         (self.engine.envelope_sent if sent else self.engine.envelope_failed)(envelope, self.node.now)
 
+    @rule()
+    def all_that_is_due_is_done(self) -> None:
+        """Then the next time is a later one; else whoever drives the engine would turn in circles."""
+        now = self.node.now
+        while (envelope := self.engine.next_envelope(now)) is not None:
+            self.out.append(envelope)
+            self.fill(envelope)
+        due = self.engine.next_deadline()
+        assert due is None or due > now
+
     def forget(self, envelope: Envelope) -> None:
         self.out.remove(envelope)
         self.stale.discard(id(envelope))

@@ -156,6 +156,8 @@ class Searching(RuleBasedStateMachine):
         while (when := self.manager.next_deadline()) is not None and when <= end:
             self.now = max(self.now, when)
             self.manager.on_deadline(self.now)
+            later = self.manager.next_deadline()
+            assert later is None or later > self.now
         self.now = end
 
     @staticmethod
