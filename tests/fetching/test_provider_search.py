@@ -291,6 +291,33 @@ class TestWhenASearchBegins:
         assert len(asked) == 5
         assert all(60 <= later - earlier <= 61 for earlier, later in pairwise(asked))
 
+    def test_sooner_where_routers_fail_but_less_and_less(self) -> None:
+        world = World(latency=0.0)
+        world.router.failure = RemoteError("down")
+        blocks = make_blocks(1)
+        asked = world.asked_at(blocks[0].cid)
+        fetch = world.fetch(blocks)
+        world.run(210)
+        assert asked == [0, 5, 15, 35, 75, 135, 195]
+        world.router.failure = None
+        world.run(60)
+        assert asked[-1] == 255
+        # That it failed before is forgotten.
+        world.router.failure = RemoteError("down again")
+        world.run(65)
+        assert asked[-3:] == [315, 320, 330]
+        assert not fetch.done
+
+    def test_sooner_where_a_provider_could_not_be_reached(self) -> None:
+        world = World()
+        blocks = make_blocks(1)
+        world.holder("b", blocks)
+        world.searches.refusing.add(address_of("b"))
+        fetch = world.fetch(blocks)
+        world.run(3)
+        world.searches.refusing.clear()
+        arrives(world.net, fetch, blocks, within=3)
+
     def test_again_soon_once_a_provider_is_lost(self) -> None:
         world = World()
         blocks = make_blocks(1)

@@ -161,3 +161,14 @@ def test_over_libp2p() -> None:
         routing = StaticRouting([dead, *server.network.addrs])
         with Bitswap(Libp2pNetwork(), MemoryBlockstore(), routing=routing) as node:
             assert len(list(node.get_blocks(cids_of(BLOCKS), timeout=SECONDS))) == len(BLOCKS)
+
+
+def test_time_runs_out_before_the_router_has_answered(client_of: MakeClient) -> None:
+    router = Waiting()
+    client = client_of(router)
+    with client.new_session() as session, session.getter() as getter:
+        getter.want([BLOCK.cid])
+        assert router.stream.waits.wait(SECONDS)
+        with pytest.raises(Timeout, match="routers are still asked for providers") as raised:
+            getter.take(timeout=0.001)
+    assert raised.value.cause is Cause.NO_PROVIDERS

@@ -31,7 +31,7 @@ class RoutingOptions:
     search_interval: float = 60.0
     """Seconds after which a block is searched for again (boxo: its periodic search, every 60 s)."""
     search_retry: float = 5.0
-    """The same where a search was not begun because too many were under way, or its provider was lost."""
+    """The same at first where the search failed, or its provider was lost; doubles up to the interval."""
     timeout: float = 10.0
     """Seconds for one query and the dials of those it names (boxo WithMaxTimeout: 10 s)."""
     queue_timeout: float = 30.0

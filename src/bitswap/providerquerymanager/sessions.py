@@ -8,7 +8,8 @@
 One block is searched for at first, since its provider is likely to have the others: they wait for the end of
 that search, and are dropped when somebody is found, who is to be asked for them. After each search there may
 be twice as many at a time, until blocks come that were not searched for. A block that was is left alone for
-`search_interval` (boxo findMorePeers: one search, then one a minute until a block comes).
+`search_interval` (boxo findMorePeers: one search, then one a minute until a block comes); where routers or
+dials failed, for `search_retry` at first and then twice as long each time.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from bitswap.cid import CID
 from bitswap.network.interface import Peer
 from bitswap.providerquerymanager.manager import ProviderQueryManager
-from bitswap.providerquerymanager.search import Ended, Outcome, Progress, Search
+from bitswap.providerquerymanager.search import Outcome, Progress, Search, SearchFailure
 
 S = TypeVar("S", bound=Hashable)
 
@@ -43,6 +44,12 @@ class SearchOver(Generic[S]):
     outcome: Outcome
 
 
+class _Turn(NamedTuple):
+    at: float
+    failed: float
+    """Seconds from the end of the last search if that failed, else 0."""
+
+
 class _Mine:
     """What one session searches for."""
 
@@ -51,7 +58,7 @@ class _Mine:
     def __init__(self) -> None:
         self.running: dict[CID, Search] = {}
         self.waiting: dict[CID, None] = {}
-        self.turns: OrderedDict[CID, float] = OrderedDict()
+        self.turns: OrderedDict[CID, _Turn] = OrderedDict()
         """When what was searched for may be again; the search that ended first comes first."""
         self.allowed = 1
         """Searches at a time."""
@@ -73,7 +80,8 @@ class SessionSearches(Generic[S]):
         for cid in cids:
             if len(mine.waiting) >= self._options.max_session_waiting:
                 break
-            if mine.turns.get(cid, now) <= now and cid not in mine.running:
+            turn = mine.turns.get(cid)
+            if (turn is None or turn.at <= now) and cid not in mine.running:
                 mine.waiting[cid] = None
         self._begin(session, mine, now)
 
@@ -81,7 +89,6 @@ class SessionSearches(Generic[S]):
         while mine.waiting and len(mine.running) < mine.allowed:
             cid = next(iter(mine.waiting))
             del mine.waiting[cid]
-            mine.turns.pop(cid, None)
             mine.running[cid] = self.manager.search(cid, now, owner=session)
 
     def searching(self, session: S) -> int:
@@ -93,20 +100,22 @@ class SessionSearches(Generic[S]):
         """When the next block of those that were searched for may be searched for again; None if none may."""
         mine = self._sessions.get(session)
         turns = () if mine is None else mine.turns.values()
-        return min((turn for turn in turns if turn > now), default=None)
+        return min((turn.at for turn in turns if turn.at > now), default=None)
 
     def turn(self, session: S, cid: CID) -> float | None:
         """When `cid`, which was searched for, may be again."""
         mine = self._sessions.get(session)
-        return None if mine is None else mine.turns.get(cid)
+        turn = None if mine is None or cid in mine.running else mine.turns.get(cid)
+        return None if turn is None else turn.at
 
     def hasten(self, session: S, cids: Iterable[CID], turn: float) -> None:
         """What a search found is gone: these may be searched for again at `turn`, if not before."""
         mine = self._sessions.get(session)
         if mine is not None:
             for cid in cids:
-                if cid in mine.turns:
-                    mine.turns[cid] = min(mine.turns[cid], turn)
+                known = mine.turns.get(cid)
+                if known is not None and known.at > turn:
+                    mine.turns[cid] = known._replace(at=turn)
 
     def waits(self, session: S, cid: CID) -> bool:
         """Whether `cid` is going to be searched for, once a search for another block has ended."""
@@ -132,9 +141,10 @@ class SessionSearches(Generic[S]):
         for cid in cids:
             mine.waiting.pop(cid, None)
             search = mine.running.pop(cid, None)
+            searched = mine.turns.pop(cid, None) is not None or search is not None
             if search is not None:
                 self.manager.leave(search, now)
-            elif mine.turns.pop(cid, None) is None:
+            elif not searched:
                 # Those who are known have more than what they were found for.
                 mine.allowed = 1
         self._begin(session, mine, now)
@@ -165,12 +175,15 @@ class SessionSearches(Generic[S]):
         return events
 
     def _ended(self, session: S, mine: _Mine, outcome: Outcome, now: float) -> None:
-        pause = self._options.search_interval
-        if outcome.ended is Ended.REFUSED:
-            # It has cost nobody anything.
-            pause = min(self._options.search_retry, pause)
+        options = self._options
+        pause, failed = options.search_interval, 0.0
+        if outcome.failure not in (None, SearchFailure.NO_PROVIDERS):
+            # Whatever failed may be better in a moment.
+            last = mine.turns.get(outcome.cid)
+            longer = 0.0 if last is None else 2.0 * last.failed
+            pause = failed = min(max(longer, options.search_retry), pause)
         del mine.running[outcome.cid]
-        mine.turns[outcome.cid] = now + pause
+        mine.turns[outcome.cid] = _Turn(now + pause, failed)
         mine.turns.move_to_end(outcome.cid)
         while len(mine.turns) > self._options.max_session_waiting:
             mine.turns.popitem(last=False)

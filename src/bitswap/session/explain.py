@@ -40,7 +40,7 @@ def explain(session: Session, want: Want, now: float) -> Wait:
         place.words,
         place.ahead,
         want.rounds,
-        tuple(_views(session, want, place, at, sought, now)),
+        tuple(_views(session, want, place, at, now)),
         (*place.next, *_resends(at, now), *_next_search(session, want.cid, now)),
         sought,
     )
@@ -163,11 +163,9 @@ def _round(session: Session, now: float) -> Step:
 # -- the peers
 
 
-def _views(
-    session: Session, want: Want, place: _Place, at: At, sought: Sought | None, now: float
-) -> list[PeerView]:
+def _views(session: Session, want: Want, place: _Place, at: At, now: float) -> list[PeerView]:
     network, said = session._network, session._presence.of(want.cid)
-    known = reasons(want, session.peers, said, network, now, at, _unreached(sought))
+    known = reasons(want, session.peers, said, network, now, at, session.providers.unreached(want.cid))
     order = dict.fromkeys([*(peer for peer in at if at[peer]), *known, *network.peers()])
     views = []
     for peer in order:
@@ -186,19 +184,6 @@ def _views(
         )
         views.append(view)
     return views
-
-
-def _unreached(sought: Sought | None) -> dict[Peer, Reason]:
-    """Those that routers named and that are not connected."""
-    if sought is None:
-        return {}
-    found = dict(sought.failed)
-    for peer in sought.waiting:
-        found[peer] = Reason("named by a router, about to be dialled", Cause.NOT_CONNECTED)
-    for peer, address in sought.dialling.items():
-        where = f"being dialled at {address}" if address else "its address is being looked up"
-        found[peer] = Reason(f"named by a router, {where}", Cause.NOT_CONNECTED)
-    return found
 
 
 def _not_asked(session: Session, want: Want, place: _Place, peer: Peer) -> Reason:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
-from bitswap.errors import Reason
+from bitswap.errors import Cause, Reason
 from bitswap.network.interface import Peer
 from bitswap.presence import BlockPresence
 from bitswap.providerquerymanager import Outcome, Progress, SessionSearches
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _OUTCOMES = 64  # that are remembered, the last ones
 _LOOKED_AT = 64  # wants, for one that nobody is known to have
 _NOBODY: Mapping[Peer, Reason] = {}
+_NOT_OVER = Reason("routers are still asked for providers", Cause.NO_PROVIDERS)
 
 
 class Providers:
@@ -136,17 +137,26 @@ class Providers:
 
     @property
     def reason(self) -> Reason | None:
-        """Why that connected nobody, if it is so."""
+        """Why that connected nobody, if it is so; or that the first one is not over."""
         outcome = self.outcome
-        return None if outcome is None else outcome.reason
+        if outcome is not None:
+            return outcome.reason
+        searching = self._searches is not None and self._searches.searching(self._session)
+        return _NOT_OVER if searching else None
 
     def unreached(self, cid: CID) -> Mapping[Peer, Reason]:
-        """Who is said to have this block and could not be connected, and why."""
+        """Who is said to have this block and is not connected so far, and why."""
         progress = self.progress(cid)
-        if progress is not None:
-            return progress.failed
-        known = self._outcomes.get(cid)
-        return _NOBODY if known is None else known[0].failed
+        if progress is None:
+            known = self._outcomes.get(cid)
+            return _NOBODY if known is None else known[0].failed
+        found = dict(progress.failed)
+        for peer in progress.waiting:
+            found[peer] = Reason("named by a router, about to be dialled", Cause.NOT_CONNECTED)
+        for peer, address in progress.dialling.items():
+            where = f"being dialled at {address}" if address else "its address is being looked up"
+            found[peer] = Reason(f"named by a router, {where}", Cause.NOT_CONNECTED)
+        return found
 
     # -- reading
 
