@@ -2,20 +2,32 @@ from __future__ import annotations
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from bitswap.network.libp2p import tls
+from bitswap._core import IMPLEMENTATION
+from bitswap.network.libp2p import tls, tls_records
 from bitswap.network.libp2p.certificate import CertificateError, make_certificate
 from bitswap.network.libp2p.security import YAMUX_ID, HandshakeError, SecureChannel, SecurityError
-from bitswap.network.libp2p.tls import TlsChannel, new_context, tls_channel, whole_records
-from bitswap.network.libp2p.tls_read import RECORD, decrypt_into, decrypt_public
+from bitswap.network.libp2p.tls import TlsChannel, new_context, tls_channel
+from bitswap.network.libp2p.tls_records import RECORD, ways, whole_records
 from tests.libp2p.certificates import FAR_AWAY, GOOD, LONG_AGO, TOMORROW, UNKNOWN_OID, YESTERDAY, Recipe
 from tests.libp2p.channels import BareTls, carry, established_pair, identity, new_pair, pump, read_all
 from tests.libp2p.test_certificate import BAD
 
 YAMUX = YAMUX_ID.encode()
+WAYS = ways()
+
+
+@pytest.fixture(autouse=True, params=["compiled", "direct", "public"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs with each way to OpenSSL."""
+    name: str = request.param
+    if name not in WAYS:
+        pytest.skip(f"the {name} way is not there")
+    monkeypatch.setattr(tls_records, "best", WAYS[name])
+    return name
 
 
 def bare_context(recipe: Recipe | None = GOOD, *, alpn: list[bytes] | None = None) -> SSL.Context:
@@ -265,10 +277,8 @@ def test_channel_of_any_certificate() -> None:
     assert second.remote_peer == identity("carol").peer_id
 
 
-@pytest.mark.parametrize("reader", [decrypt_public, decrypt_into])
 @pytest.mark.parametrize("size", [1, 100, RECORD - 1, RECORD, RECORD + 1, 100_000])
-def test_both_ways_of_decrypting(monkeypatch: pytest.MonkeyPatch, reader: object, size: int) -> None:
-    monkeypatch.setattr(tls, "decrypt_into", reader)
+def test_reading_through_buffers_of_any_size(size: int) -> None:
     first, second = established_pair("tls")
     text = bytes(range(250)) * 200
     first.write([text, b"", text[1:]])
@@ -281,10 +291,8 @@ def test_both_ways_of_decrypting(monkeypatch: pytest.MonkeyPatch, reader: object
     assert second.eof
 
 
-@pytest.mark.parametrize("reader", [decrypt_public, decrypt_into])
-def test_damage_leaves_other_connections_alone(monkeypatch: pytest.MonkeyPatch, reader: object) -> None:
+def test_damage_leaves_other_connections_alone() -> None:
     """OpenSSL keeps errors in a queue for the whole thread; none may be left there."""
-    monkeypatch.setattr(tls, "decrypt_into", reader)
     first, second = established_pair("tls")
     healthy, other = established_pair("tls")
     first.write([b"good"])
@@ -304,8 +312,60 @@ def test_damage_leaves_other_connections_alone(monkeypatch: pytest.MonkeyPatch, 
         read_all(first)
 
 
-def test_the_fast_way_is_in_use() -> None:
-    assert decrypt_into is not decrypt_public
+def test_what_was_decrypted_before_damage_is_read_first() -> None:
+    first, second = established_pair("tls")
+    first.write([bytes(3 * RECORD)])
+    sealed = b"".join(first.data_to_send())
+    second.receive(sealed[:-1] + bytes((sealed[-1] ^ 1,)))
+    buffer = memoryview(bytearray(4 * RECORD))
+    assert second.read_into(buffer) == 2 * RECORD
+    for _ in range(2):
+        with pytest.raises(SecurityError, match=r"bad record mac|decryption failed"):
+            second.read_into(buffer)
+
+
+PARTS = st.lists(
+    st.binary(max_size=40)
+    | st.integers(0, 20 * RECORD + 5).map(lambda size: bytes(range(251)) * (size // 251)),
+    max_size=8,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
+@given(PARTS)
+def test_parts_of_any_size_share_records(parts: list[bytes]) -> None:
+    first, second = established_pair("tls")
+    first.write(parts)
+    sealed = b"".join(first.data_to_send())
+    total = sum(map(len, parts))
+    assert records_in(sealed) <= -(-total // RECORD) + 1
+    second.receive(sealed)
+    assert read_all(second, 300_000) == b"".join(parts)
+
+
+def records_in(sealed: bytes) -> int:
+    """How many records these are (RFC 8446, 5.1)."""
+    count = at = 0
+    while at < len(sealed):
+        at += 5 + int.from_bytes(sealed[at + 3 : at + 5], "big")
+        count += 1
+    assert at == len(sealed)
+    return count
+
+
+def test_writing_to_a_channel_that_is_gone() -> None:
+    """After the good-bye OpenSSL itself refuses; every way says so the same."""
+    first, _ = established_pair("tls")
+    first._connection.shutdown()  # type: ignore[attr-defined]
+    with pytest.raises(SecurityError, match=r"protocol is shutdown|TLS with"):
+        first.write([b"text"])
+
+
+def test_the_best_way_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    assert tls_records.best is next(iter(WAYS.values()))
+    assert "direct" in WAYS
+    assert ("compiled" in WAYS) == (IMPLEMENTATION == "compiled")
 
 
 @given(
@@ -313,6 +373,7 @@ def test_the_fast_way_is_in_use() -> None:
         st.binary(max_size=40) | st.integers(0, 3 * RECORD + 5).map(lambda size: b"x" * size), max_size=8
     )
 )
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_small_parts_share_records(parts: list[bytes]) -> None:
     pieces = [bytes(piece) for piece in whole_records(parts)]
     assert b"".join(pieces) == b"".join(parts)

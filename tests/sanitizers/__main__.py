@@ -32,6 +32,7 @@ def pytest(*arguments: str) -> tuple[str, ...]:
 
 STAGES = (
     Stage("codec and decision tests", 4, pytest("tests/core", "tests/decision", "-m", "not slow")),
+    Stage("TLS and sockets", 2, pytest("tests/libp2p/test_tls.py", "tests/libp2p/test_sockets.py")),
     Stage("codec fuzz", 2, pytest("tests/fuzz")),
     Stage(
         "state machines",

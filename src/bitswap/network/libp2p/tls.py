@@ -7,13 +7,14 @@ proves anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL, crypto
 
+from bitswap.network.libp2p import tls_records
 from bitswap.network.libp2p.certificate import CertificateError, make_certificate, verify_certificate
 from bitswap.network.libp2p.identity import PeerIdentity, peer_id_from_text
 from bitswap.network.libp2p.security import (
@@ -23,15 +24,13 @@ from bitswap.network.libp2p.security import (
     SecurityError,
     WrongPeer,
 )
-from bitswap.network.libp2p.tls_read import RECORD, decrypt_into
+from bitswap.network.libp2p.tls_records import Records, collect
 from bitswap.options import NetworkOptions
 
 _NO_MUXER = b"libp2p"
 _PROTOCOLS = [YAMUX_ID.encode(), _NO_MUXER]
 _CIPHERS = b"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 _PARTIAL_WRITE = 0x1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which has no public name
-_WRITE_CHUNK = 128 * 1024  # OpenSSL's buffer keeps the size of the largest run it ever held
-_RECORD_OVERHEAD = 22  # bytes that a record adds: header 5, content type 1, tag 16
 _NO_APPLICATION_PROTOCOL = b"\x15\x03\x03\x00\x02\x02\x78"  # a fatal alert, RFC 8446 section 6 and RFC 7301
 
 # What OpenSSL objects to in a certificate that no authority signed. The signature, the critical extensions
@@ -111,11 +110,16 @@ class TlsChannel:
         self._out: list[bytes] = []
         self._failure: SecurityError | None = None
         self._closed = False
+        self._records: Records | None = None
         self.established = False
         self.remote_peer: str | None = None
         self.early_muxer: str | None = None
         self.eof = False
-        self.pending_out = 0
+
+    @property
+    def pending_out(self) -> int:
+        """See `SecureChannel.pending_out`."""
+        return sum(map(len, self._out))
 
     def start(self) -> None:
         """See `SecureChannel.start`."""
@@ -128,8 +132,8 @@ class TlsChannel:
             raise self._failure
         if not data:
             return
-        if self.established:
-            self._connection.bio_write(data)
+        if self._records is not None:
+            self._records.receive(data)
             return
         if self._handshake_left <= 0:
             raise self._failed(HandshakeError("too many bytes before the handshake was complete"))
@@ -150,9 +154,9 @@ class TlsChannel:
         """See `SecureChannel.read_into`."""
         if self._failure is not None:
             raise self._failure
-        if not self.established or self.eof:
+        if self._records is None or self.eof:
             return 0
-        count, error = decrypt_into(self._connection, buffer)
+        count, error = self._records.read_into(buffer)
         if isinstance(error, SSL.ZeroReturnError):
             self.eof = True
         elif error is not None:
@@ -167,15 +171,10 @@ class TlsChannel:
         """See `SecureChannel.write`."""
         if self._failure is not None:
             raise self._failure
-        if not self.established or self._closed:
+        if self._records is None or self._closed:
             raise SecurityError("this TLS channel is not open for writing", peer=self.remote_peer)
         try:
-            for piece in whole_records(parts):
-                view = memoryview(piece)
-                while view:
-                    sent = self._connection.send(view[:_WRITE_CHUNK])
-                    self._collect(sent + (sent // RECORD + 2) * _RECORD_OVERHEAD)
-                    view = view[sent:]
+            self._records.write(parts, self._out)
         except SSL.Error as error:
             self._collect()
             raise self._failed(SecurityError(_explain(error))) from None
@@ -183,7 +182,6 @@ class TlsChannel:
     def data_to_send(self) -> list[bytes]:
         """See `SecureChannel.data_to_send`."""
         out, self._out = self._out, []
-        self.pending_out = 0
         return out
 
     def close(self) -> None:
@@ -221,11 +219,11 @@ class TlsChannel:
         self.early_muxer = YAMUX_ID if protocol == YAMUX_ID.encode() else None
         self.remote_peer = verdict.peer
         self.established = True
+        self._records = tls_records.best(self._connection)
 
     def _refuse_protocols(self) -> SecurityError:
         # OpenSSL's own answer, not taken here, would go on without ALPN; the specification says to refuse.
         self._out.append(_NO_APPLICATION_PROTOCOL)
-        self.pending_out += len(_NO_APPLICATION_PROTOCOL)
         return self._failed(HandshakeError("the peer offers no application protocol that is known"))
 
     def _failed(self, error: SecurityError) -> SecurityError:
@@ -240,43 +238,9 @@ class TlsChannel:
         self._failure = error
         return error
 
-    def _collect(self, size: int = RECORD) -> None:
-        """Take what OpenSSL wants to send; `size` is what is expected, more is found too."""
-        while True:
-            try:
-                data = self._connection.bio_read(size)
-            except SSL.WantReadError:
-                return
-            self._out.append(data)
-            self.pending_out += len(data)
-            if len(data) < size:
-                return
-
-
-def whole_records(parts: Sequence[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    """Cut `parts` so that small neighbours share a record; large ones are passed on without a copy."""
-    waiting: list[bytes | memoryview] = []
-    size = 0
-    for part in parts:
-        rest = memoryview(part)
-        if size + len(rest) > RECORD:
-            if waiting:
-                waiting.append(rest[: RECORD - size])
-                yield b"".join(waiting)
-                rest = rest[RECORD - size :]
-                waiting, size = [], 0
-            if part is parts[-1]:
-                yield rest
-                continue
-            whole = len(rest) - len(rest) % RECORD
-            if whole:
-                yield rest[:whole]
-                rest = rest[whole:]
-        if rest:
-            waiting.append(rest)
-            size += len(rest)
-    if waiting:
-        yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
+    def _collect(self) -> None:
+        """Take what OpenSSL wants to say."""
+        collect(self._connection, self._out)
 
 
 def _context(identity: PeerIdentity) -> SSL.Context:
