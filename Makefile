@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3.10 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 BUILT := $(VENV)/.built-$(if $(filter 1,$(BITSWAP_PURE)),pure,compiled)
-SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd)
+SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd src/bitswap/network/libp2p/*.pyx)
 FILE ?=
 
 .PHONY: build demo test lint types interop fuzz asan faults bench bench-check bench-vs-boxo bench-nodes clean
@@ -20,7 +20,7 @@ $(BIN)/python:
 # The pinned build tools are installed first and the package is built against them, so that a build is the same everywhere.
 $(BUILT): $(BIN)/python $(SOURCES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	rm -f src/bitswap/_core/*.so
+	rm -f src/bitswap/_core/*.so src/bitswap/network/libp2p/*.so
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@rm -f $(VENV)/.built-*
 	@touch $@
@@ -65,4 +65,4 @@ bench-nodes: build
 	$(BIN)/python -m benchmarks.nodes $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info src/bitswap/_core/*.c src/bitswap/_core/*.so .cache
+	rm -rf $(VENV) build dist src/*.egg-info $(addprefix src/bitswap/,_core/*.c _core/*.so network/libp2p/*.c network/libp2p/*.so) .cache

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-CORE = Path("src/bitswap/_core")
+SOURCE = Path("src/bitswap")
+NOT_ON_WINDOWS = {"sockets_c"}
 
 
 def extensions() -> list[Extension]:
@@ -18,7 +19,11 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize
 
     modules = cythonize(
-        [Extension(f"bitswap._core.{path.stem}", [path.as_posix()]) for path in sorted(CORE.glob("*.pyx"))],
+        [
+            Extension(".".join(path.relative_to("src").with_suffix("").parts), [path.as_posix()])
+            for path in sorted(SOURCE.rglob("*.pyx"))
+            if os.name != "nt" or path.stem not in NOT_ON_WINDOWS
+        ],
         compiler_directives={"language_level": "3"},
     )
     for module in modules:

@@ -226,10 +226,10 @@ class Server:
                 self._guarded(self._serve)
 
     def _guarded(self, step: Callable[..., None], *args: object) -> None:
-        """A fault in a step costs what the step was about and no thread."""
+        """A fault in a step, or in the caller's filter, costs what the step was about and no thread."""
         try:
             step(*args)
-        except BaseException:
+        except Exception:
             _log.exception("a step of the server failed")
 
     def _await_work(self) -> bool:
@@ -290,12 +290,7 @@ class Server:
             else:
                 self._engine.message_received(peer, lookup, (), self._clock.now())
         if cids:
-            try:
-                sizes = self._reader.sizes(cids)
-            except BaseException:
-                with self._engine_lock:
-                    del self._changes[peer]
-                raise
+            sizes = self._reader.sizes(cids)
             with self._engine_lock:
                 del self._changes[peer]
                 if changes:
@@ -342,7 +337,7 @@ class Server:
             return
         try:
             message = self._fill(envelope)
-        except BaseException as error:
+        except Exception as error:
             self._ended(envelope, error)
             raise
         if message is None:

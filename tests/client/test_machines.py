@@ -9,7 +9,6 @@ import pytest
 
 MACHINES = [
     "bitswap.deadlines",
-    "bitswap.messagequeue.account",
     "bitswap.messagequeue.messagequeue",
     "bitswap.messagequeue.timeouts",
     "bitswap.notifications",

@@ -9,8 +9,8 @@ from libc.string cimport memcmp, memcpy
 
 from bitswap._core.messagewrite cimport Part, content_end, part_size, write_part
 from bitswap._core.protowire cimport Span, cid_digest, varint_size, write_varint
+from bitswap._core.sha256_c cimport sha256
 
-import hashlib
 import sys
 
 from bitswap._core.elements import as_cid, payload_block
@@ -47,7 +47,6 @@ cdef extern from *:
     """
     object make_bytes "bitswap_bytes"(PyTypeObject* type, const void* data, Py_ssize_t size)
 
-cdef object _sha256 = hashlib.sha256
 cdef object _cid_type = CID
 cdef object _block_type = Block
 cdef object _entry_type = Entry
@@ -78,15 +77,13 @@ cdef object cid_object(object value):
 cdef object read_payload(const Span* prefix, const Span* data, uint32_t position):
     """The block of an element of `payload`, under the CID that its prefix and data give."""
     cdef bytes content = PyBytes_FromStringAndSize(<const char*>data.data, data.length)
-    cdef bytes digest
     cdef const uint8_t* p = prefix.data
     cdef uint8_t cid[36]
     # CIDv1 with a one-byte codec and sha2-256, as nearly all are; `Block.from_prefix` knows the others.
     if prefix.length != 4 or p[0] != 1 or p[1] >= 0x80 or p[2] != 0x12 or p[3] != 0x20:
         return payload_block(PyBytes_FromStringAndSize(<const char*>p, prefix.length), content, position)
-    digest = _sha256(content).digest()
     memcpy(cid, p, 4)
-    memcpy(cid + 4, PyBytes_AS_STRING(digest), 32)
+    sha256(start_of(content), PyBytes_GET_SIZE(content), cid + 4)
     return _block_type(new_cid(cid, 36), content)
 
 

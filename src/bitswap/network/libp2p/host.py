@@ -65,7 +65,6 @@ class Host:
         self.protocols = tuple(protocols)
         self.stat = NetworkStat()
         self.buffered = 0
-        self.partial: set[MessageReader] = set()
         self.listen_addrs: tuple[bytes, ...] = ()
         self._identity = identity
         self._receiver = receiver

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
-from itertools import islice
-from time import thread_time
 from typing import Protocol
 
 from bitswap.errors import RemoteError, Timeout
@@ -15,18 +13,11 @@ from bitswap.network.libp2p.identity import PeerIdentity
 from bitswap.network.libp2p.linger import Linger
 from bitswap.network.libp2p.reactor import READ, WRITE, Reactor
 from bitswap.network.libp2p.security import SecurityError
+from bitswap.network.libp2p.sockets import receive_into, send
 from bitswap.network.libp2p.timers import Timer
 from bitswap.network.libp2p.yamux import INTERNAL_ERROR, NORMAL, PROTOCOL_ERROR
 from bitswap.network.libp2p.yamux_stream import YamuxStream
 from bitswap.options import NetworkOptions
-
-_GATHERS = hasattr(socket.socket, "sendmsg")
-_MAX_GATHERED = 16
-"""Pieces for one system call; every system takes that many."""
-_LEAST_READ = 4096
-"""Bytes read at once from a connection however much work they make."""
-_FIRST_READ = 32 * 1024
-"""The same before it is known how much work its bytes make; doubled with each read that makes little."""
 
 _log = logging.getLogger("bitswap.network")
 
@@ -80,7 +71,6 @@ class Link:
         self._events = READ
         self._flush_due = False
         self._reading = True
-        self._read_size = min(_FIRST_READ, len(reactor.cipher))
         self._last_heard = reactor.now()
         self._last_sent = reactor.now()
         self._probe: tuple[int, float] | None = None
@@ -162,34 +152,20 @@ class Link:
     def _read(self) -> None:
         cipher, plain = self.reactor.cipher, self.reactor.plain
         budget = self.options.read_budget
-        began = thread_time()
         while budget > 0 and self._reading and not self.closed:
-            size = self._read_size
             try:
-                count = self._sock.recv_into(cipher, size)
+                count = receive_into(self._sock, cipher)
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
                 self._lost(error)
                 return
-            if not self._take(cipher[:count], plain) or count < size or self._has_worked(began):
+            if not self._take(cipher[:count], plain) or count < len(cipher):
                 break
             budget -= count
         self._last_heard = self.reactor.now()
         if not self.closed:
             self.schedule_flush()
-
-    def _has_worked(self, began: float) -> bool:
-        """Whether the others have their turn; bytes that make much work are read a few at a time.
-
-        A frame of yamux can have 12 bytes or a million, so that bytes alone say little. It is the thread's
-        own time that counts: waiting for the interpreter is nobody's fault.
-        """
-        if thread_time() - began < self.options.read_slice:
-            self._read_size = min(2 * self._read_size, len(self.reactor.cipher))
-            return False
-        self._read_size = max(self._read_size // 2, _LEAST_READ)
-        return True
 
     def _take(self, data: memoryview, plain: memoryview) -> bool:
         """Feed the connection; False when it ended."""
@@ -265,10 +241,7 @@ class Link:
         out = self._out
         while out:
             try:
-                if _GATHERS and len(out) > 1:
-                    sent = self._sock.sendmsg(islice(out, _MAX_GATHERED))
-                else:
-                    sent = self._sock.send(out[0])
+                sent = send(self._sock, out)
             except (BlockingIOError, InterruptedError):
                 return False
             self._last_sent = self.reactor.now()
