@@ -23,6 +23,7 @@ MACHINES = (
     "providerquerymanager/*.py",
     "session/*.py",
     "deadlines.py",
+    "tokenbucket.py",
     "notifications.py",
     "presence.py",
     "sessionmanager.py",
@@ -45,7 +46,7 @@ ALLOWED = {
 }
 
 LAYERS = (
-    ("errors", "clock", "options", "varint", "multibase", "multihash", "cid", "block"),
+    ("errors", "clock", "options", "tokenbucket", "varint", "multibase", "multihash", "cid", "block"),
     ("_core",),
     ("message", "wantlist"),
     ("blockstore", "network", "routing", "deadlines", "metrics", "presence", "stat", "tracer", "workers"),

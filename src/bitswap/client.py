@@ -25,6 +25,7 @@ from bitswap.network.interface import WANTS, Network, Peer
 from bitswap.options import ClientOptions, RoutingOptions
 from bitswap.providerdriver import ProviderDriver
 from bitswap.spans import span, spans_of
+from bitswap.tokenbucket import TokenBucket
 from bitswap.tracer import tell
 from bitswap.wantmanager import WantManager
 
@@ -84,6 +85,8 @@ class Client(Fetcher):
         self._tracer = tracer
         self._spans = spans_of(tracer)
         self._have_many = have_many
+        # Seconds for asking the store about blocks that nobody wants; only the network's thread uses them.
+        self._asking = TokenBucket(self.options.max_known_share, 1.0, self._clock.now())
         self._metrics = metrics
         self._providers = ProviderDriver(
             network, routing, routing_options, report=self._tell, connected=self.peer_connected
@@ -169,8 +172,12 @@ class Client(Fetcher):
     def _count_known(
         self, blocks: Sequence[Block], have_many: Callable[[Sequence[CID]], Sequence[bool]]
     ) -> None:
+        began = self._clock.now()
+        if self._asking.level(began) <= 0:
+            return
         try:
             known = have_many([block.cid for block in blocks])
+            self._asking.take(self._clock.now() - began, began)
         except Exception:
             _log.exception("cannot tell which blocks came twice")
             return

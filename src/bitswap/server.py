@@ -226,10 +226,10 @@ class Server:
                 self._guarded(self._serve)
 
     def _guarded(self, step: Callable[..., None], *args: object) -> None:
-        """A fault in a step, or in the caller's filter, costs what the step was about and no thread."""
+        """A fault in a step costs what the step was about and no thread."""
         try:
             step(*args)
-        except Exception:
+        except BaseException:
             _log.exception("a step of the server failed")
 
     def _await_work(self) -> bool:
@@ -290,7 +290,12 @@ class Server:
             else:
                 self._engine.message_received(peer, lookup, (), self._clock.now())
         if cids:
-            sizes = self._reader.sizes(cids)
+            try:
+                sizes = self._reader.sizes(cids)
+            except BaseException:
+                with self._engine_lock:
+                    del self._changes[peer]
+                raise
             with self._engine_lock:
                 del self._changes[peer]
                 if changes:
@@ -337,7 +342,7 @@ class Server:
             return
         try:
             message = self._fill(envelope)
-        except Exception as error:
+        except BaseException as error:
             self._ended(envelope, error)
             raise
         if message is None:

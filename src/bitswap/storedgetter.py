@@ -52,11 +52,13 @@ class StoredGetter:
         """Not looked up yet."""
         self._local: deque[tuple[CID, int]] = deque()
         """In the store, with sizes, and not read yet."""
+        self._unkept: list[Block] = []
+        """Fetched, and refused by the store: offered to it again by the next `take`."""
         remote.before = self
 
     @property
     def outstanding(self) -> int:
-        return len(self._wanted) + len(self._local) + self._remote.outstanding
+        return len(self._wanted) + len(self._local) + len(self._unkept) + self._remote.outstanding
 
     @property
     def room(self) -> int:
@@ -99,13 +101,26 @@ class StoredGetter:
             with self._lock:
                 self._look_up()
                 blocks = self._read()
-            fetched = self._remote.poll() if blocks else from_network()
+                fetched: list[Block] | None = self._unkept
+                self._unkept = []
+            if not fetched:
+                fetched = self._remote.poll() if blocks else from_network()
             if fetched is None:
                 return None
             if fetched:
-                self._node.keep(fetched)
+                self._keep(fetched, blocks)
             if blocks or fetched or not self.outstanding:
                 return blocks + fetched
+
+    def _keep(self, fetched: list[Block], read: list[Block]) -> None:
+        """Store what was fetched; what the store refuses is offered to it again by the next `take`."""
+        try:
+            self._node.keep(fetched)
+        except BaseException:
+            with self._lock:
+                self._unkept = fetched + self._unkept
+                self._local.extendleft((block.cid, len(block.data)) for block in reversed(read))
+            raise
 
     def cancel(self, cids: Iterable[AnyCid]) -> None:
         dropped = {to_cid(cid) for cid in cids}
@@ -113,12 +128,14 @@ class StoredGetter:
             for cid in dropped:
                 self._wanted.pop(cid, None)
             self._local = deque(item for item in self._local if item[0] not in dropped)
+            self._unkept = [block for block in self._unkept if block.cid not in dropped]
         self._remote.cancel(dropped)
 
     def close(self) -> None:
         with self._lock:
             self._wanted.clear()
             self._local.clear()
+            self._unkept.clear()
         self._remote.close()
 
     def abandon(self) -> None:
@@ -133,7 +150,11 @@ class StoredGetter:
             for cid in part:
                 del self._wanted[cid]
             before = self._node.generation
-            missing = self._keep_local(part)
+            try:
+                missing = self._keep_local(part)
+            except BaseException:
+                self._wanted = dict.fromkeys((*part, *self._wanted))
+                raise
             if missing:
                 self._remote.want(missing)
                 if self._node.generation != before:
@@ -149,7 +170,7 @@ class StoredGetter:
         if not cids:
             return []
         missing: list[CID] = []
-        for cid, size in zip(cids, self._node.store.sizes(cids), strict=True):
+        for cid, size in list(zip(cids, self._node.store.sizes(cids), strict=True)):
             if size is None:
                 missing.append(cid)
             else:
@@ -161,13 +182,15 @@ class StoredGetter:
         while self._local:
             part: list[CID] = []
             size = 0
-            while self._local and len(part) < self._options.lookup_slice:
-                size += self._local[0][1]
+            for cid, length in islice(self._local, self._options.lookup_slice):
+                size += length
                 if part and size > self._options.lookup_bytes:
                     break
-                part.append(self._local.popleft()[0])
+                part.append(cid)
             found = self._node.store.get_many(part)
             gone = [cid for cid, block in zip(part, found, strict=True) if block is None]
+            for _ in part:
+                self._local.popleft()
             if gone:
                 # Deleted since it was looked up.
                 self._remote.want(gone)

@@ -9,6 +9,7 @@ import pytest
 
 MACHINES = [
     "bitswap.deadlines",
+    "bitswap.messagequeue.account",
     "bitswap.messagequeue.messagequeue",
     "bitswap.messagequeue.timeouts",
     "bitswap.notifications",

@@ -148,7 +148,6 @@ class TestAccounts:
         queue.message_sent(0.0)
         return queue
 
-    @pytest.mark.xfail(strict=True, reason="the want that the peer has already is forgotten")
     @pytest.mark.parametrize("again", ["denied", "silent"])
     def test_a_want_that_was_sent_once_more_in_vain_is_still_there(self, cids: list[CID], again: str) -> None:
         queue = self.asked(cids[0])
@@ -164,7 +163,6 @@ class TestAccounts:
         queue.on_deadline(40.0)
         assert cancels_of(queue.next_message(40.0)) == {cids[0]}
 
-    @pytest.mark.xfail(strict=True, reason="the cancel is forgotten with the want that took its place")
     def test_a_want_cancelled_in_vain_wanted_and_cancelled_again(self, cids: list[CID]) -> None:
         queue = self.asked(cids[0])
         queue.cancel(cids[:1], 1.0)
@@ -175,7 +173,6 @@ class TestAccounts:
         queue.on_deadline(10.0)
         assert cancels_of(queue.next_message(10.0)) == {cids[0]}
 
-    @pytest.mark.xfail(strict=True, raises=ValueError, reason="there is less than no room at the peer")
     def test_wants_that_come_back_to_a_full_peer(self, cids: list[CID]) -> None:
         queue = self.asked(cids[0], most=1)
         queue.cancel(cids[:1], 1.0)

@@ -20,10 +20,6 @@ KINDS = [
 ROOM = 24
 """By which servers take more wants than we give them: 1,024 and 1,000. A want that was sent again just before
 its answer came may be on the list for a moment although we believe that it is not."""
-LOST = (
-    "a want that takes the place of an owed cancel, and is cancelled unsent, leaves the peer with the old one"
-)
-UNCOUNTED = "after a message that was not sent the queue forgets what the peer had before"
 
 
 def settled(peer: OnePeer) -> bool:
@@ -40,7 +36,6 @@ def settled(peer: OnePeer) -> bool:
     )
 
 
-@pytest.mark.xfail(strict=True, reason=LOST)
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_left_in_the_end(kind: dict[str, bool]) -> None:
     for seed in SEEDS:
@@ -59,7 +54,6 @@ def test_there_is_never_too_much(kind: dict[str, bool]) -> None:
         assert 0 < peer.most_held <= peer.options.max_outstanding_wants + ROOM, seed
 
 
-@pytest.mark.xfail(strict=True, reason="a tired question names its time although nothing may go yet")
 def test_a_time_that_has_come_is_not_named_again() -> None:
     for seed in SEEDS:
         peer = OnePeer(seed, failing=0.3 * (seed % 2))
@@ -82,7 +76,6 @@ def test_every_want_reaches_the_peer() -> None:
         assert not any(peer.queue.state(cid) for cid in peer.wanted), seed
 
 
-@pytest.mark.xfail(strict=True, reason=UNCOUNTED)
 @pytest.mark.parametrize("failing", [0.1, 0.5])
 def test_sends_that_fail_leave_nothing_behind(failing: float) -> None:
     for seed in SEEDS:

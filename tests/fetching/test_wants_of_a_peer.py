@@ -121,7 +121,6 @@ class TestCancels:
         assert list(wants_of(message)) == cids[:1]
         assert cancels_of(message) == set()
 
-    @pytest.mark.xfail(strict=True, reason="the cancel that is owed is forgotten with the want")
     def test_what_is_owed_stays_owed_when_a_new_want_is_taken_back_unsent(
         self, queue: MessageQueue, cids: list[CID]
     ) -> None:
@@ -133,7 +132,6 @@ class TestCancels:
         queue.cancel(cids[:1], 0.5)
         assert cancels_of(send(queue, 10.0)) == {cids[0]}
 
-    @pytest.mark.xfail(strict=True, reason="the wants travel with the cancels that are to make room for them")
     def test_at_a_full_peer_cancels_make_room_before_new_wants_come(self) -> None:
         """To boxo the wants of a message come first: 1,000 with 1,000 cancels would be 2,000 there."""
         queue = MessageQueue("p", ClientOptions(max_outstanding_wants=100, refill_wants=10))
@@ -192,7 +190,6 @@ class TestAgain:
 
 
 class TestTimer:
-    @pytest.mark.xfail(strict=True, reason="a tired question names its time although nothing may go yet")
     def test_a_deadline_is_never_in_the_past(self, cids: list[CID]) -> None:
         """Else whoever drives the queue would turn in circles until something else happens."""
         queue = MessageQueue("p", ClientOptions(max_outstanding_wants=2, refill_wants=1))
@@ -223,7 +220,6 @@ class TestAnswers:
         queue.received([cids[0], cids[6]], [], [], 3.0)
         assert queue.times.latency == pytest.approx(2.02)
 
-    @pytest.mark.xfail(strict=True, reason="the second answer is taken for one that took no time")
     def test_an_answer_that_was_given_before_measures_nothing(
         self, queue: MessageQueue, cids: list[CID]
     ) -> None:
@@ -234,7 +230,6 @@ class TestAnswers:
         queue.received([], [], cids[:2], 3.0)
         assert queue.times.latency == pytest.approx(2.0)
 
-    @pytest.mark.xfail(strict=True, reason="an answer after the patience is taken for one that took no time")
     def test_a_late_answer_measures_its_whole_time(self, queue: MessageQueue, cids: list[CID]) -> None:
         queue.want_blocks(asks_for(cids[:2]))
         send(queue, 0.0)

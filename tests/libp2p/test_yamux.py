@@ -336,6 +336,21 @@ def test_pings_without_end_that_are_not_read_close_the_connection() -> None:
         right.feed(frame(PING, SYN, 0, 1) * 400)
 
 
+def test_resets_without_end_that_are_not_read_close_the_connection() -> None:
+    """It takes 12 bytes to open a stream that fails, and 12 bytes to say that it has."""
+    side = Side(initiator=False, options=NetworkOptions(max_control_bytes=4 * KIB))
+
+    def refuse(stream: YamuxStream) -> None:
+        stream.reset()
+
+    side.stream_opened = refuse  # type: ignore[method-assign]
+    flood = b"".join(frame(WINDOW_UPDATE, SYN, number, 0) for number in range(1, 2001, 2))
+    with pytest.raises(StreamFlood, match="does not read"):
+        side.mux.receive(memoryview(flood))
+    assert len(side.mux._control) <= 5 * KIB
+    assert not side.mux.streams
+
+
 def test_go_away_stops_new_streams_but_not_those_that_are_open() -> None:
     left, right = pair()
     stream, _ = left.open()

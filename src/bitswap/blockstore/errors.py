@@ -12,5 +12,9 @@ class StoreError(BitswapError, OSError):
     __str__ = Exception.__str__
 
 
+class WrongAnswer(StoreError):
+    """The store gave what was not asked for: too few answers or too many, other blocks, impossible sizes."""
+
+
 class StoreFull(StoreError):
     """The bound on the store's bytes is reached; nothing of the call was stored."""

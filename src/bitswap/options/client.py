@@ -88,6 +88,9 @@ class ClientOptions:
     """Peers that a session keeps statistics of, those that left included."""
     max_remembered: int = 4096
     """Received CIDs that are remembered because others may still send them: how duplicates are told."""
+    max_known_share: float = 0.05
+    """Share of its time that the network thread may spend asking the store whether it has blocks that nobody
+    asked for (to count duplicates); a peer that sends such must not slow the others down."""
     max_repetitions: int = 1 << 15
     """CIDs of one lazy request that are remembered, so that one given again brings no second block (4 MB)."""
     aio_threads: int = 4

@@ -17,6 +17,12 @@ class NetworkOptions:
     """Connections to one peer; a further one is closed. Two are usual when both sides dial at once."""
     max_pending_handshakes: int = 256
     """Inbound connections whose handshake is under way; no more are accepted until one is through."""
+    max_connections_per_address: int = 1024
+    """Inbound connections from one address (IPv6: one /64); a further one is closed at once. A quarter of
+    all, since a whole site may stand behind one address."""
+    max_pending_handshakes_per_address: int = 192
+    """The same for those whose handshake is under way, so that one address cannot keep all others out; above
+    `max_pending_dials`, which one node may have under way to another."""
     max_pending_dials: int = 128
     """Dials under way; further ones wait their turn, on their own time."""
     max_queued_dials: int = 4096
@@ -41,13 +47,17 @@ class NetworkOptions:
     max_partial_bytes: int = 32 * MIB
     """Bytes per connection in messages that are not complete; a stream that would exceed it is reset."""
     max_buffered_bytes: int = 512 * MIB
-    """Bytes of the two kinds above in the whole process; beyond it either limit counts as reached."""
+    """Bytes of the two kinds above in the whole process. Paused peers may use half of it, then their sockets
+    are left alone; beyond all of it the connection with the most in incomplete messages loses a stream."""
     send_low_water: int = 256 * KIB
     """Bytes of a message left to be sent at which the lane can take the next one."""
     read_buffer: int = 256 * KIB
     """Bytes of the two read buffers (ciphertext, plaintext) that all connections share."""
     read_budget: int = 1 * MIB
     """Bytes read from one connection before the others have their turn."""
+    read_slice: float = 0.005
+    """Seconds of the network thread's own time for the same (our choice), since a flood of small frames makes
+    more work than the largest blocks."""
     write_budget: int = 1 * MIB
     """Bytes written to one connection before the others have their turn."""
     dial_timeout: float = 15.0
@@ -98,6 +108,8 @@ class NetworkOptions:
             "max_connections",
             "max_connections_per_peer",
             "max_pending_handshakes",
+            "max_connections_per_address",
+            "max_pending_handshakes_per_address",
             "max_pending_dials",
             "max_inbound_streams",
             "max_outbound_streams",
@@ -120,6 +132,7 @@ class NetworkOptions:
             "write_timeout_min",
             "write_rate_floor",
             "accept_pause",
+            "read_slice",
         ):
             require(getattr(self, name) > 0, f"{name} must be positive")
         require(self.idle_timeout is None or self.idle_timeout > 0, "idle_timeout must be positive")

@@ -65,6 +65,7 @@ class Host:
         self.protocols = tuple(protocols)
         self.stat = NetworkStat()
         self.buffered = 0
+        self.partial: set[MessageReader] = set()
         self.listen_addrs: tuple[bytes, ...] = ()
         self._identity = identity
         self._receiver = receiver

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
+from time import thread_time
 from typing import Protocol
 
 from bitswap.errors import RemoteError, Timeout
@@ -18,6 +19,11 @@ from bitswap.network.libp2p.timers import Timer
 from bitswap.network.libp2p.yamux import INTERNAL_ERROR, NORMAL, PROTOCOL_ERROR
 from bitswap.network.libp2p.yamux_stream import YamuxStream
 from bitswap.options import NetworkOptions
+
+_LEAST_READ = 4096
+"""Bytes read at once from a connection however much work they make."""
+_FIRST_READ = 32 * 1024
+"""The same before it is known how much work its bytes make; doubled with each read that makes little."""
 
 _log = logging.getLogger("bitswap.network")
 
@@ -71,6 +77,7 @@ class Link:
         self._events = READ
         self._flush_due = False
         self._reading = True
+        self._read_size = min(_FIRST_READ, len(reactor.cipher))
         self._last_heard = reactor.now()
         self._last_sent = reactor.now()
         self._probe: tuple[int, float] | None = None
@@ -152,20 +159,34 @@ class Link:
     def _read(self) -> None:
         cipher, plain = self.reactor.cipher, self.reactor.plain
         budget = self.options.read_budget
+        began = thread_time()
         while budget > 0 and self._reading and not self.closed:
+            size = self._read_size
             try:
-                count = receive_into(self._sock, cipher)
+                count = receive_into(self._sock, cipher[:size])
             except (BlockingIOError, InterruptedError):
                 break
             except OSError as error:
                 self._lost(error)
                 return
-            if not self._take(cipher[:count], plain) or count < len(cipher):
+            if not self._take(cipher[:count], plain) or count < size or self._has_worked(began):
                 break
             budget -= count
         self._last_heard = self.reactor.now()
         if not self.closed:
             self.schedule_flush()
+
+    def _has_worked(self, began: float) -> bool:
+        """Whether the others have their turn; bytes that make much work are read a few at a time.
+
+        A frame of yamux can have 12 bytes or a million, so that bytes alone say little. It is the thread's
+        own time that counts: waiting for the interpreter is nobody's fault.
+        """
+        if thread_time() - began < self.options.read_slice:
+            self._read_size = min(2 * self._read_size, len(self.reactor.cipher))
+            return False
+        self._read_size = max(self._read_size // 2, _LEAST_READ)
+        return True
 
     def _take(self, data: memoryview, plain: memoryview) -> bool:
         """Feed the connection; False when it ended."""

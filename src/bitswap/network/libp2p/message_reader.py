@@ -21,6 +21,8 @@ class Deliverer(Protocol):
 
     buffered: int
     """Bytes that all readers hold together."""
+    partial: set[MessageReader]
+    """Readers that hold a message which is not complete."""
 
     def deliver(self, remote: RemotePeer, link: Link, message: Message) -> None:
         """One message of `remote`."""
@@ -123,11 +125,9 @@ class MessageReader:
     def _count_held(self, size: int) -> None:
         self._held_bytes += size
         self._deliverer.buffered += size
-        self._link.add_unread(size, full=self._full)
-
-    @property
-    def _full(self) -> bool:
-        return self._deliverer.buffered > self._link.options.max_buffered_bytes
+        # Half is left for messages under way, so that those who are paused cost nobody else a stream.
+        full = self._deliverer.buffered > self._link.options.max_buffered_bytes // 2
+        self._link.add_unread(size, full=full)
 
     def _count_partial(self) -> None:
         buffered = self._frames.buffered
@@ -137,8 +137,21 @@ class MessageReader:
         self._link.partial += grown
         self._deliverer.buffered += grown
         self._partial = buffered
-        if grown > 0 and (self._full or self._link.partial > self._link.options.max_partial_bytes):
-            self._break(TooMuchPartial(f"{self._link.partial:,} bytes in messages that are not complete"))
+        if not buffered:
+            self._deliverer.partial.discard(self)
+        elif grown > 0:
+            self._deliverer.partial.add(self)
+            if self._link.partial > self._link.options.max_partial_bytes:
+                self._break_partial()
+            elif self._deliverer.buffered > self._link.options.max_buffered_bytes:
+                max(self._deliverer.partial, key=MessageReader._hoard)._break_partial()
+
+    def _hoard(self) -> tuple[int, int]:
+        """Ranks who is to lose a stream when all together hold too much."""
+        return self._link.partial, self._partial
+
+    def _break_partial(self) -> None:
+        self._break(TooMuchPartial(f"{self._link.partial:,} bytes in messages that are not complete"))
 
     def _end_if_done(self) -> None:
         if not self._ended or self._held or self._bodies or self._stream.closed:
@@ -170,6 +183,7 @@ class MessageReader:
 
     def _forget(self) -> None:
         self._remote.readers.discard(self)
+        self._deliverer.partial.discard(self)
         self._link.partial -= self._partial
         self._deliverer.buffered -= self._partial
         self._partial = 0

@@ -10,6 +10,7 @@ from typing import Protocol
 from bitswap.errors import Closed, RemoteError
 from bitswap.network.libp2p.identity import PeerIdentity
 from bitswap.network.libp2p.link import Link
+from bitswap.network.libp2p.origins import Origins, origin_of
 from bitswap.network.libp2p.reactor import Reactor
 from bitswap.network.libp2p.remote import RemotePeer
 from bitswap.network.libp2p.yamux_stream import YamuxStream
@@ -67,6 +68,11 @@ class Swarm:
         self._options = options
         self._links: set[Link] = set()
         self._handshakes: set[Link] = set()
+        self._origins: dict[Link, str] = {}
+        self._from = Origins()
+        self._shaking_from = Origins()
+        self.refused = 0
+        """Inbound connections that were closed at once."""
         self._outcomes: dict[Link, Outcome] = {}
 
     @property
@@ -81,13 +87,32 @@ class Swarm:
 
     def accept(self, sock: socket.socket) -> None:
         """Take an inbound connection, or close it at once when there are too many."""
-        if self.closed or self.connections >= self._options.max_connections:
-            _log.warning("an inbound connection was refused: %d are open", self.connections)
+        origin = _origin(sock)
+        too_many = self._too_many(origin)
+        if self.closed or too_many is not None:
             sock.close()
+            self.refused += 1
+            # Who is refused comes again at once: the 1st, 2nd, 4th, 8th… refusal is told.
+            if too_many is not None and self.refused & (self.refused - 1) == 0:
+                _log.warning("inbound connection %d was refused: %s", self.refused, too_many)
             return
         link = self._link(sock, initiator=False, expected_peer=None)
         self._handshakes.add(link)
+        self._origins[link] = origin
+        self._from.add(origin)
+        self._shaking_from.add(origin)
         link.start(self._options.handshake_timeout)
+
+    def _too_many(self, origin: str) -> str | None:
+        """Why nothing more is accepted from there, if so."""
+        options = self._options
+        if self.connections >= options.max_connections:
+            return f"{self.connections} are open"
+        if self._from.count(origin) >= options.max_connections_per_address:
+            return f"{self._from.count(origin)} are open from {origin}"
+        if self._shaking_from.count(origin) >= options.max_pending_handshakes_per_address:
+            return f"{self._shaking_from.count(origin)} from {origin} have not finished their handshake"
+        return None
 
     def connected(
         self, sock: socket.socket, expected_peer: str | None, timeout: float, outcome: Outcome
@@ -168,6 +193,9 @@ class Swarm:
     def link_closed(self, link: Link, error: BaseException | None) -> None:
         self._links.discard(link)
         self._handshake_over(link)
+        origin = self._origins.pop(link, None)
+        if origin is not None:
+            self._from.discard(origin)
         remote = self.peers.get(link.peer)
         if remote is not None and link in remote.links:
             remote.links.remove(link)
@@ -182,4 +210,12 @@ class Swarm:
     def _handshake_over(self, link: Link) -> None:
         if link in self._handshakes:
             self._handshakes.discard(link)
+            self._shaking_from.discard(self._origins[link])
             self.room_for_handshakes()
+
+
+def _origin(sock: socket.socket) -> str:
+    try:
+        return origin_of(str(sock.getpeername()[0]))
+    except (OSError, ValueError):
+        return ""

@@ -194,6 +194,9 @@ class Yamux:
                 self._frame(*_unpack(data, offset - HEADER_SIZE))
 
     def _frame(self, version: int, kind: int, flags: int, stream_id: int, length: int) -> None:
+        if len(self._control) >= self._options.max_control_bytes:
+            # Pongs and resets that it made us say: one that asks without end and reads nothing is cut off.
+            raise StreamFlood(f"{len(self._control):,} bytes of answers that the peer does not read")
         if version != 0:
             raise YamuxError(f"yamux version {version} is not known")
         if kind == DATA:
@@ -202,7 +205,7 @@ class Yamux:
             self._window_update(flags, stream_id, length)
         elif kind == PING:
             if flags & SYN:
-                self._put_answer(_pack(0, PING, ACK, 0, length))
+                self._put_control(_pack(0, PING, ACK, 0, length))
             elif flags & ACK:
                 self._handler.pong_received(length)
         elif kind == GO_AWAY:
@@ -274,7 +277,7 @@ class Yamux:
             self._refused += 1
             if self._refused > self._options.max_refused_streams:
                 raise StreamFlood(f"{self._refused} streams beyond the limit of {self._inbound}")
-            self._put_answer(_pack(0, WINDOW_UPDATE, RST, stream_id, 0))
+            self._put_control(_pack(0, WINDOW_UPDATE, RST, stream_id, 0))
             return None
         stream = YamuxStream(self, stream_id, INITIAL_WINDOW)
         stream.flags_due = ACK
@@ -287,12 +290,6 @@ class Yamux:
     # Bytes out.
 
     def _put_control(self, frame: bytes) -> None:
-        self._control += frame
-
-    def _put_answer(self, frame: bytes) -> None:
-        """Queue what the peer made us say; one that asks without end and reads nothing is cut off."""
-        if len(self._control) >= self._options.max_control_bytes:
-            raise StreamFlood(f"{len(self._control):,} bytes of answers that the peer does not read")
         self._control += frame
 
     @property
