@@ -15,6 +15,8 @@ from typing import Protocol
 
 from bitswap.clock import Clock, SystemClock
 from bitswap.errors import Closed
+from bitswap.network.libp2p.selector import new_selector
+from bitswap.network.libp2p.sockets import receive_into, send
 from bitswap.network.libp2p.timers import Timer, Timers
 
 READ = selectors.EVENT_READ
@@ -46,7 +48,7 @@ class Reactor:
         self.plain = memoryview(bytearray(read_buffer))
         """Scratch space for what was decrypted."""
         self._clock = clock or SystemClock()
-        self._selector = selectors.DefaultSelector()
+        self._selector = new_selector()
         self._timers = Timers()
         self._calls: deque[Callable[[], None]] = deque()
         self._deferred: list[Callable[[], None]] = []
@@ -54,6 +56,7 @@ class Reactor:
         self._awake = False
         self._stopping = False
         self._stopped = False
+        self._woken = memoryview(bytearray(64))
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_out.setblocking(False)
         self._wake_in.setblocking(False)
@@ -101,7 +104,7 @@ class Reactor:
 
     def _wake(self) -> None:
         try:
-            self._wake_out.send(b"\0")
+            send(self._wake_out, (b"\0",))
         except OSError:
             # Full: it is awake already. Closed: it has ended.
             pass
@@ -176,7 +179,7 @@ class Reactor:
     def _slept(self) -> None:
         """Somebody woke the thread: calls that come from here on wake it again."""
         try:
-            self._wake_in.recv(64)
+            receive_into(self._wake_in, self._woken)
         except OSError:
             pass
         self._awake = False

@@ -8,10 +8,11 @@ interval, a thousand times what the call takes.
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_SetFromErrno
 
-__all__ = ["receive_into", "send"]
+__all__ = ["ready", "receive_into", "send"]
 
 cdef enum:
     GATHERED = 16  # every system takes that many
+    READY = 256  # sockets that one look finds; the others come with the next
 
 cdef extern from *:
     """
@@ -29,12 +30,31 @@ cdef extern from *:
         message.msg_iovlen = count;
         return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
+    #ifdef __linux__
+    #include <sys/epoll.h>
+    static int bitswap_ready(int fd, int *found, unsigned int *events, int room) {
+        struct epoll_event look[256];
+        int i, count = epoll_wait(fd, look, room < 256 ? room : 256, 0);
+        for (i = 0; i < count; i++) {
+            found[i] = look[i].data.fd;
+            events[i] = look[i].events;
+        }
+        return count;
+    }
+    #else
+    #include <errno.h>
+    static int bitswap_ready(int fd, int *found, unsigned int *events, int room) {
+        errno = ENOSYS;
+        return -1;
+    }
+    #endif
     """
     cdef struct iovec:
         void* iov_base
         size_t iov_len
     Py_ssize_t recv(int fd, void* data, size_t size, int flags) noexcept
     Py_ssize_t gather "bitswap_send"(int fd, iovec* pieces, int count) noexcept
+    int look "bitswap_ready"(int fd, int* found, unsigned int* events, int room) noexcept
     int MSG_DONTWAIT
 
 
@@ -72,3 +92,13 @@ def send(int fd, parts):
             count -= 1
             PyBuffer_Release(&views[count])
     return sent
+
+
+def ready(int fd):
+    cdef int found[READY]
+    cdef unsigned int events[READY]
+    cdef int count = look(fd, found, events, READY)
+    cdef int i
+    if count < 0:
+        PyErr_SetFromErrno(OSError)
+    return [(found[i], events[i]) for i in range(count)] if count else []
