@@ -89,7 +89,12 @@ class Client(Fetcher):
         self._asking = TokenBucket(self.options.max_known_share, 1.0, self._clock.now())
         self._metrics = metrics
         self._providers = ProviderDriver(
-            network, routing, routing_options, report=self._tell, connected=self.peer_connected
+            network,
+            routing,
+            routing_options,
+            report=self._tell,
+            connected=self.peer_connected,
+            spans=self._spans,
         )
         self._machine = WantManager(self.options, searches=self._providers.searches)
         self._lock = threading.Lock()

@@ -28,6 +28,7 @@ from bitswap.providerquerymanager import (
 from bitswap.routing.combined import routers_of
 from bitswap.routing.interface import ContentRouting, PeerRouting, Provider, RoutingError
 from bitswap.routing.threads import Reading, Threads
+from bitswap.spans import NOBODY, SpanTracer, span
 
 _log = logging.getLogger(__name__)
 
@@ -60,8 +61,10 @@ class ProviderDriver:
         *,
         report: Callable[[Told], None],
         connected: Callable[[Peer], None],
+        spans: SpanTracer | None = None,
     ) -> None:
         options = options or RoutingOptions()
+        self._spans = spans
         self._network = network
         self._options = options
         self._report = report
@@ -115,6 +118,10 @@ class ProviderDriver:
         for threads in (self._askers, self._dialers):
             if not threads.join(self._options.close_timeout):
                 _log.warning("a router or a dial does not end; its thread is left behind")
+        with self._lock:
+            left = list(self._questions.values())
+        for question in left:
+            question.end(None)
 
     # -- routers
 
@@ -124,6 +131,7 @@ class ProviderDriver:
             if self._closed:
                 return
             self._questions[command.number] = question
+        question.begin()
         for reading in question.readings:
             self._askers.submit(reading.run)
 
@@ -196,10 +204,24 @@ class _Question:
         self._left = len(driver._routers)
         self._errors: list[Exception] = []
         cid, limit = command.cid, command.limit
+        self._span = span(driver._spans, "ProviderQueryManager.FindProvidersAsync", cid=cid)
         starts = [partial(router.find_providers, cid, limit) for router in driver._routers]
         self.readings = [Reading(start, limit, self._found, self._done) for start in starts]
 
+    def begin(self) -> None:
+        with self._lock:
+            self._span.__enter__()
+
+    def end(self, error: BaseException | None) -> None:
+        """It is over, or nobody is going to hear of its end; a second call does nothing."""
+        with self._lock:
+            spanned, self._span = self._span, NOBODY
+            spanned.__exit__(None if error is None else type(error), error, None)
+
     def _found(self, item: object) -> None:
+        if self._span and isinstance(item, Provider):
+            with self._lock:
+                self._span.event("FoundProvider", peer=item.peer)
         self._driver._found(self._number, item)
 
     def _done(self, error: Exception | None) -> None:
@@ -211,6 +233,7 @@ class _Question:
                 self._errors.append(error)
             last = not self._left
         if last:
+            self.end(next(iter(self._errors), None))
             self._driver._asked(self._number, _said(self._errors))
 
     def stop(self) -> None:

@@ -70,12 +70,13 @@ class Spanning:
             _log.exception("the tracer failed")
 
 
-_NOBODY = Spanning(None, "", {})
+NOBODY = Spanning(None, "", {})
+"""A span that nobody is told of."""
 
 
 def span(tracer: SpanTracer | None, name: str, **attributes: object) -> Spanning:
     """The span `name`, without its prefix; costs next to nothing where nobody is told."""
-    return _NOBODY if tracer is None else Spanning(tracer, name, attributes)
+    return NOBODY if tracer is None else Spanning(tracer, name, attributes)
 
 
 def spans_of(tracer: object) -> SpanTracer | None:

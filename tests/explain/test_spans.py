@@ -10,8 +10,11 @@ import pytest
 from bitswap import Bitswap, BitswapError, NotFound, aio
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.message import Message
+from bitswap.routing import Provider, RoutingError
 from bitswap.testnet import LoopbackHub
 from bitswap.testutils import cids_of, make_blocks
+from tests.client.waiting import until
+from tests.routing.routers import Scripted, Waiting
 
 pytestmark = pytest.mark.timeout(60)
 SECONDS = 20.0
@@ -151,3 +154,41 @@ def test_a_tracer_that_fails_or_wants_none_harms_nobody(hub: LoopbackHub, tracer
             assert len(list(ours.client.get_blocks(cids_of(blocks), timeout=SECONDS))) == 5
     if isinstance(tracer, Broken):
         assert len(tracer.spans) == 7
+
+
+def test_of_a_search_for_providers(hub: LoopbackHub) -> None:
+    tracer = Tracer()
+    (block,) = make_blocks(1)
+    routing = Scripted(Provider("theirs", ("/loopback/theirs",)))
+    with (
+        Bitswap(hub.network("theirs"), MemoryBlockstore()) as theirs,
+        Bitswap(hub.network("ours"), MemoryBlockstore(), tracer=tracer, routing=routing) as ours,
+    ):
+        theirs.add_block(block)
+        ours.get_block(block.cid, timeout=SECONDS)
+    assert sorted(tracer.names()) == ["GetBlock", "ProviderQueryManager.FindProvidersAsync"]
+    (search,) = [span for span in tracer.spans if "Provider" in span.name]
+    assert search.attributes == {"cid": block.cid}
+    assert search.events == [("FoundProvider", {"peer": "theirs"})]
+    assert search.ends == [None]
+
+
+def test_of_a_search_that_fails(hub: LoopbackHub) -> None:
+    tracer = Tracer()
+    error = RoutingError("down")
+    routing = Scripted(error=error)
+    node = Bitswap(hub.network("ours"), MemoryBlockstore(), tracer=tracer, routing=routing)
+    with node as ours, ours.getter() as getter:
+        getter.want(cids_of(make_blocks(1)))
+        until(lambda: any(span.ends for span in tracer.spans))
+    assert [span.ends for span in tracer.spans] == [[error]]
+
+
+def test_of_a_search_that_is_cut_off(hub: LoopbackHub) -> None:
+    tracer = Tracer()
+    router = Waiting()
+    node = Bitswap(hub.network("ours"), MemoryBlockstore(), tracer=tracer, routing=router)
+    with node as ours, ours.getter() as getter:
+        getter.want(cids_of(make_blocks(1)))
+        assert router.stream.waits.wait(SECONDS)
+    assert tracer.names() == ["ProviderQueryManager.FindProvidersAsync"]

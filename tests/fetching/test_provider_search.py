@@ -258,6 +258,11 @@ class TestWhenASearchBegins:
             session = world.ours.session(peers, broadcast=False)
             world.fetch(blocks, session)
             world.run(100)
+        silent = world.net.node("silent")
+        silent.mute = True
+        world.net.connect(world.ours, silent)
+        world.fetch(blocks, world.ours.session([silent], broadcast=False))
+        world.run(100)
         assert (world.router.questions, world.stat.asked) == (0, 0)
 
     def test_after_a_second_in_which_nothing_came(self) -> None:

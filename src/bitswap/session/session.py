@@ -262,10 +262,8 @@ class Session:
         """`peer`, who is connected, is said to have this block: it may have others as well."""
         if not self._may_ask(peer):
             return
-        waiting = list(self.wants.idle.values())
-        if peer in self.peers:
-            # It was asked for the others.
-            waiting = [want for want in waiting if want.cid == cid]
+        # A member was asked for the others.
+        waiting = [] if peer in self.peers else list(self.wants.idle.values())
         member = self.peers.add(peer)
         self._joined = True
         self._pause = self._options.retry_delay
