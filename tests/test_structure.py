@@ -55,7 +55,7 @@ LAYERS = (
     ("sessionmanager",),
     ("wantmanager",),
     ("client", "providerdriver", "server", "getter", "storedgetter", "testnet", "dag"),
-    ("bitswap", "simulation"),
+    ("bitswap", "conform", "simulation"),
     ("aio", "simulation", "testinstance"),
     ("cli",),
 )

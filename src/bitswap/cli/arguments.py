@@ -24,7 +24,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"bitswap {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_demo, _add, _serve, _get, _block, _blocks, _queries, _check, _simulate):
+    for add in (_demo, _add, _serve, _get, _block, _blocks, _queries, _check, _conform, _simulate):
         add(commands, common)
     return parser.parse_args(argv)
 
@@ -295,6 +295,46 @@ def _check(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     _network(parser)
     parser.set_defaults(run=_run("check"))
+
+
+def _conform(commands: Commands, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "conform",
+        parents=[common],
+        help="check whether a peer behaves as Bitswap nodes must, hostile messages included",
+        description="Runs named checks against a peer that you may test so. Exit codes: 0 nothing fails, "
+        "1 something does, 2 the peer cannot be reached.",
+    )
+    parser.add_argument("address", metavar="MULTIADDR", nargs="?")
+    parser.add_argument(
+        "--security",
+        choices=("tls", "noise"),
+        help="offer only this secure channel (default: both, TLS first)",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=seconds,
+        default=10.0,
+        help="seconds that a check may take (default: 10)",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="run this check; NAME* all that begin so; may be given several times",
+    )
+    parser.add_argument("--list", action="store_true", help="show the checks, run none")
+    parser.add_argument(
+        "--cid",
+        metavar="CID",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="blocks that the peer has, after MULTIADDR; without them what needs blocks is skipped",
+    )
+    parser.set_defaults(run=_run("conform", "main"))
 
 
 def _simulate(commands: Commands, common: argparse.ArgumentParser) -> None:
