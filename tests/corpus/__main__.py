@@ -1,4 +1,4 @@
-"""`python -m tests.corpus make|check`: write `corpus.jsonl`, or say whether it is current (exit code 1 if not)."""
+"""`python -m tests.corpus make|check`: write `corpus.jsonl`, or say whether it is current (0 or 1)."""
 
 from __future__ import annotations
 

@@ -69,6 +69,9 @@ class EarOwner(Protocol):
     holding: bool
     """No credit is returned while this is set, so that the peer can send no more than a window a stream."""
 
+    def count(self, size: int) -> None:
+        """So many bytes came."""
+
 
 class Ear:
     """Handler of one stream of Bitswap."""
@@ -101,6 +104,7 @@ class Ear:
 
     def data_received(self, data: memoryview) -> None:
         self._due += len(data)
+        self._owner.count(len(data))
         if not self._owner.holding:
             self.release()
         try:

@@ -29,10 +29,12 @@ from bitswap.network.libp2p.negotiation import Negotiation
 from bitswap.network.libp2p.ping import PING_ID, PingResponder
 from bitswap.network.libp2p.timers import Timer, Timers
 from bitswap.network.libp2p.yamux_stream import StreamHandler, YamuxStream
-from bitswap.options import KIB, NetworkOptions
+from bitswap.options import KIB, MIB, NetworkOptions
 
 _READ = 256 * KIB
 _OPTIONS = NetworkOptions(max_outbound_streams=4096, max_inbound_streams=4096)
+_MOST = 512 * MIB
+"""Bytes of messages that a connection may bring; nothing is asked for that comes near it."""
 _GOOD_BYE = 0.5
 """Seconds that the last bytes may take to leave."""
 
@@ -96,6 +98,7 @@ class Line:
         self._out: deque[memoryview] = deque()
         self._pong: int | None = None
         self._pings = 0
+        self._received = 0
         self.connection = Connection(
             self.identity,
             self,
@@ -235,7 +238,7 @@ class Line:
         self.told = found
 
     def hold(self) -> None:
-        """Return no more credit: the peer can send about 256 KiB a stream and then has to wait."""
+        """Return no more credit: the peer can send 256 KiB a stream and then has to wait."""
         self.holding = True
 
     def release(self) -> None:
@@ -250,6 +253,12 @@ class Line:
         value = self._pings
         self.connection.session.ping(value)
         return self.wait(lambda: self._pong == value, seconds)
+
+    def count(self, size: int) -> None:
+        """Called by streams: what a connection may bring is bounded."""
+        self._received += size
+        if self._received > _MOST:
+            self._end(f"the peer sent more than {_MOST:,} bytes of messages")
 
     # What the session tells.
 
@@ -295,6 +304,15 @@ class Line:
                 self.wait(lambda: not self._out, _GOOD_BYE)
             except (RemoteError, Lost):
                 pass
+        self.hang_up()
+
+    def part(self, seconds: float) -> None:
+        """End the connection, and wait until the peer has noticed; never raises."""
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+            self.wait(lambda: False, seconds)
+        except (OSError, Lost):
+            pass
         self.hang_up()
 
     def hang_up(self) -> None:

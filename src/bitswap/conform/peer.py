@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from bitswap.cid import CID
 from bitswap.conform.ear import DONT_HAVE
 from bitswap.conform.line import Line, Target
-from bitswap.conform.talk import HIGHEST, Talk, unknown_cid
+from bitswap.conform.talk import Talk, unknown_cid
 from bitswap.conform.verdict import Lost, NotSpoken, Silent
 from bitswap.message.protocols import BITSWAP_1_2_0, PROTOCOLS
 from bitswap.network.libp2p.identity import PeerIdentity
 from bitswap.options import KIB
 
+_AT_ONCE = 256
+"""Wants that any peer takes in one message."""
 SMALL = 1024
 """Bytes of a block that boxo sends where a HAVE was asked for."""
 
@@ -91,8 +93,11 @@ class Peer:
         if self._held is None:
             with self.talk() as talk:
                 self._held = {}
-                talk.want(self.cids, priority=HIGHEST)
-                talk.await_answers(self.cids)
+                for at in range(0, len(self.cids), _AT_ONCE):
+                    some = self.cids[at : at + _AT_ONCE]
+                    talk.want(some)
+                    talk.await_answers(some)
+                    talk.cancel(some)
                 self._held = {
                     cid: talk.arrivals.blocks[cid] for cid in self.cids if cid in talk.arrivals.blocks
                 }
@@ -112,5 +117,6 @@ class Peer:
             talk.barrier()
 
 
-ENOUGH_BLOCKS, ENOUGH_BYTES = 24, 64 * KIB
-"""Held blocks, and the least bytes of each, that fill what a peer sends ahead to one that does not read."""
+ENOUGH_BLOCKS, ENOUGH_BYTES = 24, 256 * KIB
+"""Held blocks, and the least bytes of each: a message with one is more than the first window of a stream, and
+all are more than a peer has under way to one that returns no credit."""

@@ -52,4 +52,5 @@ def totals(findings: Iterable[Finding]) -> dict[str, int]:
 def summary(findings: Sequence[Finding]) -> str:
     """One line."""
     words = ", ".join(f"{count} {name}" for name, count in totals(findings).items() if count)
-    return f"{len(findings)} checks: {words or 'none'}"
+    plural = "" if len(findings) == 1 else "s"
+    return f"{len(findings)} check{plural}: {words or 'none'}"

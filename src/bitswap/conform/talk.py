@@ -160,21 +160,24 @@ class Talk:
             line.close()
 
     def _withdraw(self) -> None:
-
+        if not self._wanted:
+            return
         self.line.deadline = time.monotonic() + _LEAVE_SECONDS
         ear = self.main
-        if self._wanted:
-            message = Message()
-            for cid in self._wanted:
-                message.cancel(cid)
-            self.send(message, ear)
+        message = Message()
+        for cid in self._wanted:
+            message.cancel(cid)
+        self.send(message, ear)
         ear.stream.end()
         self.line.wait(lambda: ear.fate is not Fate.OPEN)
 
-    def drop(self) -> None:
-        """Break the connection off without a word."""
+    def drop(self, patience: float = 0.0) -> None:
+        """Break the connection off without a word; wait so long for the peer to notice."""
         self._log(self)
-        self.line.hang_up()
+        if patience:
+            self.line.part(patience)
+        else:
+            self.line.hang_up()
 
     def __enter__(self) -> Talk:
         return self

@@ -1,7 +1,7 @@
 """What the peer does with answers that wait: priorities, cancels, full lists, peers that go.
 
 The asker returns no credit for a while (Line.hold), so that what the peer cannot have sent yet is known to
-wait. That needs many blocks of some size.
+wait. That needs many blocks of 256 KiB.
 """
 
 from __future__ import annotations
@@ -24,11 +24,9 @@ UNDER_WAY = 16
 def _enough(peer: Peer) -> list[CID] | Result:
     """Held blocks that more than fill what a peer sends ahead."""
     cids = peer.large(ENOUGH_BYTES)
-    total = sum(len(peer.held()[cid]) for cid in cids)
-    if len(cids) < ENOUGH_BLOCKS or total < 4 * 1024 * 1024:
+    if len(cids) < ENOUGH_BLOCKS:
         return skipped(
-            f"needs {ENOUGH_BLOCKS} blocks of 64 KiB and more, 4 MiB together, named by --cid; "
-            f"there are {len(cids)}"
+            f"needs {ENOUGH_BLOCKS} blocks of at least 256 KiB, named by --cid; there are {len(cids)}"
         )
     return cids
 
@@ -146,7 +144,9 @@ def forgotten(peer: Peer) -> Result:
         first.want(cids)
         _first_sign(peer, first)
     finally:
-        first.drop()
+        first.drop(peer.patience)
+    # Somebody else is served meanwhile: boxo takes a peer that is back at once for one that never left.
+    peer.still_serves()
     with peer.talk(identity=identity) as second:
         second.settle(3)
         came = _blocks(second, cids)
