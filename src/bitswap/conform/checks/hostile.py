@@ -70,8 +70,13 @@ def _names(names: list[str]) -> str:
 
 
 def _batches(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
-    for at in range(0, len(cases), BATCH):
-        yield cases[at : at + BATCH]
+    """A full wantlist goes alone: it drops answers that wait for wants of other streams."""
+    alone = [case for case in cases if any(message.full for message in case.messages)]
+    together = [case for case in cases if case not in alone]
+    for at in range(0, len(together), BATCH):
+        yield together[at : at + BATCH]
+    for case in alone:
+        yield [case]
 
 
 def _throw(peer: Peer, cases: Sequence[Case], tally: Tally) -> str | None:
