@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,13 @@ def test_a_peer_that_cannot_be_reached() -> None:
     told = bitswap("conform", NOWHERE, "--timeout", "2", code=2)
     assert told.stdout == ""
     assert "no connection to" in told.stderr
+
+
+def test_a_peer_that_takes_connections_and_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as tarpit:
+        address = f"/ip4/127.0.0.1/tcp/{tarpit.getsockname()[1]}"
+        told = bitswap("conform", address, "--timeout", "1", code=2)
+    assert "security protocol" in told.stderr
 
 
 def test_the_list_needs_no_peer() -> None:

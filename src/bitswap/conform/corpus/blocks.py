@@ -76,6 +76,11 @@ def _payload() -> Iterator[Case]:
         yield accepted(
             PAYLOAD, f"identity-{size}", about, _given(b"\x01\x55\x00" + varint(size), _HELLO, cid)
         )
+    yield from _forms()
+
+
+def _forms() -> Iterator[Case]:
+    """The same block written in other ways, and several."""
     swapped = wire.content(wire.PAYLOAD, wire.content(2, _HELLO) + wire.content(1, _RAW))
     draft = Draft([swapped]).means(blocks=[(_sha256(_HELLO), _HELLO)])
     yield accepted(PAYLOAD, "data-first", "the data before its prefix", draft)

@@ -130,8 +130,13 @@ def _bad() -> Iterator[Case]:
     for name, (raw, about) in told.items():
         yield refused(BAD, f"{name}-wanted", about, wire.wantlist(wire.entry(raw, dont_have=True)), BAD_CID)
         yield refused(BAD, f"{name}-told", about, wire.presence(raw, 1), BAD_CID)
+    yield from _spoilt(v1[:-1])
+
+
+def _spoilt(rubbish: bytes) -> Iterator[Case]:
+    """One bad element among good ones, or where only a name matters."""
     good = wire.entry(key("good beside bad"), dont_have=True)
-    bad = wire.entry(v1[:-1])
+    bad = wire.entry(rubbish)
     for name, entries in (("good-then-bad", (good, bad)), ("bad-then-good", (bad, good))):
         about = "one bad entry spoils its message, and the good one in it"
         yield refused(BAD, name, about, wire.wantlist(*entries), BAD_CID)
