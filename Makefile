@@ -9,7 +9,7 @@ BUILT := $(VENV)/.built-$(if $(filter 1,$(BITSWAP_PURE)),pure,compiled)
 SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd src/bitswap/network/libp2p/*.pyx)
 FILE ?=
 
-.PHONY: build demo test lint types interop fuzz asan faults bench bench-check bench-vs-boxo bench-nodes clean
+.PHONY: build demo test lint types interop fuzz asan faults bench bench-check bench-vs-boxo bench-nodes bench-scale clean
 
 build: $(BUILT)
 
@@ -63,6 +63,9 @@ bench-vs-boxo: build
 
 bench-nodes: build
 	$(BIN)/python -m benchmarks.nodes $(ARGS)
+
+bench-scale: build
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info $(addprefix src/bitswap/,_core/*.c _core/*.so network/libp2p/*.c network/libp2p/*.so) .cache

@@ -216,8 +216,13 @@ class Model:
         chosen = min(self.ready(), key=lambda peer: self.rank(peer, now), default=None)
         if chosen is None:
             return None
-        crowded = self.work_under_way() >= self.options.max_total_outstanding_bytes // 2
-        target = self.options.target_message_size if crowded else chosen.target
+        options = self.options
+        target = options.target_message_size
+        if self.work_under_way() < options.max_total_outstanding_bytes // 2:
+            served = [peer.served for peer in self.peers.values() if peer.served is not None]
+            late = sum(at + options.starvation_timeout >= now for at, _ in served)
+            fair = options.max_round_bytes // max(late, 1)
+            target = max(target, min(chosen.target, fair))
         envelope = Envelope(chosen, chosen.take(target), now)
         self.services += 1
         chosen.served = now, self.services

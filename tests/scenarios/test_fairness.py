@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -98,7 +99,8 @@ class TestANewcomerWithOneWant:
 
 @OPTIONS
 def test_eight_peers_that_never_read_take_nothing_from_the_ninth(options: ServerOptions) -> None:
-    """Its messages are the same, and leave at the same times, as when it is alone."""
+    """Its messages are the same, and leave at the same times, as when it is alone, but for what a round is."""
+    options = replace(options, max_round_bytes=16 * MIB)
     deaf = [f"deaf {number}" for number in range(8)]
 
     def times(*others: str) -> list[tuple[float, int]]:
@@ -115,6 +117,24 @@ def test_eight_peers_that_never_read_take_nothing_from_the_ninth(options: Server
         return left
 
     assert times(*deaf) == times()
+
+
+def test_the_more_peers_are_served_the_smaller_are_the_messages() -> None:
+    """Peers that take nothing count for ten seconds; then the one that does has large messages, as if alone."""
+    node = node_with(ServerOptions(max_round_bytes=1 * MIB))
+    uplink = Uplink(node, RATE, deaf=["deaf 0", "deaf 1", "deaf 2"])
+    for peer in ("deaf 0", "deaf 1", "deaf 2", "ninth"):
+        want(node, peer)
+
+    def largest(steps: int) -> int:
+        sent = len(uplink.sent)
+        for _ in range(steps):
+            assert uplink.step()
+        return max(size for _, size in uplink.sent[sent:])
+
+    assert 256 * KIB <= largest(6) < 264 * KIB
+    node.clock.advance(10.1)
+    assert largest(3) >= 512 * KIB
 
 
 @OPTIONS
@@ -152,7 +172,7 @@ def test_a_drain_takes_as_long_as_the_line_needs() -> None:
 
 def test_peers_that_stop_reading_large_messages_leave_room_for_all_others() -> None:
     """Each reads fast until its messages are large; together they hold half of what may be under way."""
-    node = node_with(ServerOptions(max_total_outstanding_bytes=4 * MIB))
+    node = node_with(ServerOptions(max_total_outstanding_bytes=4 * MIB, max_round_bytes=32 * MIB))
     peers = [f"peer {number}" for number in range(32)]
     for peer in peers:
         want(node, peer)

@@ -320,6 +320,8 @@ cdef inline const char* check_line(const Queues* q, const Count* count) noexcept
     cdef uint32_t before = NIL
     cdef uint32_t left = count.lined_up
     cdef const Peer* peer
+    if left != q.turns.line:
+        return "the length of the line of those served"
     while number != NIL:
         peer = peer_at(q, number)
         if left == 0 or not peer.lined_up or peer.earlier != before:

@@ -22,7 +22,7 @@ from bitswap._core.cidtable cimport hash_cid
 from bitswap._core.crowd cimport Crowd
 from bitswap._core.envelope_c cimport MESSAGE_OVERHEAD, Envelope
 from bitswap._core.flights cimport (
-    answer_wants, board, depart, is_current, land_badly, land_well, pace_failed,
+    answer_wants, board, depart, is_current, land_badly, land_well, pace_failed, round_target,
 )
 from bitswap._core.intake cimport reserve_intake, take_in
 from bitswap._core.knownblocks cimport forget_block, forget_if_known, remember_block
@@ -104,6 +104,7 @@ cdef class DecisionCore(Lanes):
     cdef object allowed
     cdef size_t longest
     cdef int64_t most_active
+    cdef int64_t most_round
     cdef uint32_t most_known
     cdef double retry_delay
     cdef double max_retry_delay
@@ -129,6 +130,7 @@ cdef class DecisionCore(Lanes):
         self.retries = []
         self.longest = at_most(options.max_cid_size or 2**31, 2**31)
         self.most_active = at_most(options.max_total_outstanding_bytes, 2**62)
+        self.most_round = at_most(options.max_round_bytes, 2**62)
         self.most_known = at_most(options.max_known_blocks, 2**29)
         self.retry_delay = options.retry_delay
         self.max_retry_delay = options.max_retry_delay
@@ -340,7 +342,9 @@ cdef class DecisionCore(Lanes):
         number = self.q.turns.heap[0].peer
         peer = peer_at(&self.q, number)
         # Large messages to peers that stopped reading leave room for small ones to all others.
-        cdef int64_t target = self.q.target if self.q.active_work >= self.most_active // 2 else peer.target
+        cdef int64_t target = self.q.target
+        if self.q.active_work < self.most_active // 2:
+            target = round_target(&self.q, peer, self.most_round)
         envelope.core = self
         envelope.peer = self.name_of(number)
         if keep_ages_small(&self.q, peer) < 0:

@@ -39,6 +39,11 @@ cdef inline void pace_sent(const Queues* q, Peer* peer, double elapsed, bint ful
         peer.outstanding = min(peer.outstanding * 2, q.most_outstanding)
 
 
+cdef inline int64_t round_target(const Queues* q, const Peer* peer, int64_t most) noexcept nogil:
+    """Bytes of the next message to a peer, when one to each that was served of late may have `most` together."""
+    return max(q.target, min(peer.target, most // max(q.turns.line, 1)))
+
+
 cdef inline void pace_failed(const Queues* q, Peer* peer) noexcept nogil:
     peer.target = q.target
     peer.outstanding = q.outstanding

@@ -163,6 +163,7 @@ cdef struct Turns:
     uint32_t room
     uint32_t first          # served longest ago, of those who are not starved
     uint32_t last
+    uint32_t line           # how many these are
     uint64_t services
     double timeout
 

@@ -113,6 +113,7 @@ cdef inline void leave_line(Queues* q, Peer* peer) noexcept nogil:
     if not peer.lined_up:
         return
     peer.lined_up = False
+    q.turns.line -= 1
     if peer.earlier == NIL:
         q.turns.first = peer.later
     else:
@@ -127,6 +128,7 @@ cdef inline void note_service(Queues* q, uint32_t number, Peer* peer, double now
     """The peer was given something; its rank changes when it is ranked next."""
     leave_line(q, peer)
     peer.lined_up = True
+    q.turns.line += 1
     peer.earlier = q.turns.last
     peer.later = NIL
     if q.turns.last == NIL:

@@ -102,6 +102,11 @@ class Lanes(Generic[L]):
         """Whether a peer could be given something."""
         return self._scheduler.ready > 0
 
+    @property
+    def served(self) -> int:
+        """Peers that have more to come and are not starved."""
+        return self._scheduler.served_of_late
+
     def select(self, now: float) -> L | None:
         """The lane of the peer whose turn it is."""
         peer = self._scheduler.select(now)

@@ -93,8 +93,11 @@ class PacedQueue:
         if lane is None:
             return None
         # Large messages to peers that stopped reading leave room for small ones to all others.
-        crowded = active >= options.max_total_outstanding_bytes // 2
-        target = options.target_message_size if crowded else lane.pace.target
+        target = options.target_message_size
+        if active < options.max_total_outstanding_bytes // 2:
+            # The more take turns, the less each gets at a time.
+            fair = options.max_round_bytes // max(self._lanes.served, 1)
+            target = max(target, min(lane.pace.target, fair))
         return self._lanes.take(lane, target, now, _FRAME)
 
     @property

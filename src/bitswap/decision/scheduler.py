@@ -57,6 +57,11 @@ class FairScheduler:
         """How many peers can be given something now."""
         return len(self._ready)
 
+    @property
+    def served_of_late(self) -> int:
+        """Peers that are not starved as of the last `select`, and have not all they asked for."""
+        return len(self._recent)
+
     def update(self, peer: str, *, pending: int, active: int, ready: bool, head: Any = None) -> None:
         """Say how many answers `peer` has queued and under way, and whether it can be given more."""
         turn = self._turns.get(peer)

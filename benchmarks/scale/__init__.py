@@ -1,0 +1,1 @@
+"""One server and thousands of peers: what a connection costs, and whether all are served alike."""
