@@ -32,7 +32,8 @@ def main() -> None:
     args = parser.parse_args()
     store = MemoryBlockstore()
     store.put(MARKER)
-    limits = NetworkOptions(max_connections=args.max_connections)
+    most = args.max_connections
+    limits = NetworkOptions(max_connections=most, max_connections_per_address=most)
     network = Libp2pNetwork(["/ip4/127.0.0.1/tcp/0"], security=[args.security], options=limits)
     with Bitswap(network, store, Options(network=limits)) as node:
         _say({"addrs": list(network.addrs)})

@@ -99,7 +99,7 @@ class TestANewcomerWithOneWant:
 
 @OPTIONS
 def test_eight_peers_that_never_read_take_nothing_from_the_ninth(options: ServerOptions) -> None:
-    """Its messages are the same, and leave at the same times, as when it is alone, but for what a round is."""
+    """Its messages are the same, and leave at the same times, as when it is alone and a round is long."""
     options = replace(options, max_round_bytes=16 * MIB)
     deaf = [f"deaf {number}" for number in range(8)]
 
@@ -120,7 +120,7 @@ def test_eight_peers_that_never_read_take_nothing_from_the_ninth(options: Server
 
 
 def test_the_more_peers_are_served_the_smaller_are_the_messages() -> None:
-    """Peers that take nothing count for ten seconds; then the one that does has large messages, as if alone."""
+    """Peers that take nothing count for ten seconds; then who takes something has large ones, as if alone."""
     node = node_with(ServerOptions(max_round_bytes=1 * MIB))
     uplink = Uplink(node, RATE, deaf=["deaf 0", "deaf 1", "deaf 2"])
     for peer in ("deaf 0", "deaf 1", "deaf 2", "ninth"):

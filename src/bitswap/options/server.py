@@ -34,9 +34,9 @@ class ServerOptions:
     """Bytes under way to all peers; above it nobody is given more until something has left. Above half of it
     messages are small again, so that peers that stop reading large ones leave room for all others."""
     max_round_bytes: int = 8 * MIB
-    """Bytes of one message each to all peers that were served within `starvation_timeout` and have more to come:
-    the more these are the smaller the messages, down to `target_message_size` (with 512 peers), so that nobody
-    is far ahead of the others."""
+    """Bytes of one message each to all peers that were served within `starvation_timeout` and want more: the
+    more these are the smaller the messages, down to `target_message_size` (with 512 peers), so that nobody is
+    far ahead of the others."""
     adaptive: bool = True
     """Whether message size and outstanding bytes grow with the peer's speed."""
     max_wantlist_entries: int = 1 << 17
