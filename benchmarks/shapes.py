@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple, TypeVar
 
 from bitswap.cid import CID
@@ -17,6 +18,11 @@ Parts = list[list[Sequence[Item]]]
 """What each peer sends, cut into messages."""
 
 
+@cache
+def _names(count: int) -> list[str]:
+    return [f"peer {i}" for i in range(count)]
+
+
 class Shape(NamedTuple):
     peers: int
     each: int
@@ -27,7 +33,8 @@ class Shape(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        return [f"peer {i}" for i in range(self.peers)]
+        """The same texts each time: who knows a peer has its name, and no run is to make it."""
+        return _names(self.peers)
 
     def __str__(self) -> str:
         return f"{self.peers:,} x {self.each:,}"
