@@ -44,7 +44,7 @@ cdef class DefaultScoreLedger:
     """Accounts of connected peers; see `decision.score_ledger`."""
 
     cdef public double interval
-    cdef dict accounts
+    cdef dict accounts  # None for a peer with which nothing was exchanged
     cdef long long samples
 
     def __cinit__(self, *args, **kwargs):
@@ -53,6 +53,12 @@ cdef class DefaultScoreLedger:
     def __init__(self, interval=10.0):
         self.interval = interval
 
+    def __contains__(self, peer):
+        return peer in self.accounts
+
+    def __len__(self):
+        return len(self.accounts)
+
     cdef _Account account(self, peer):
         cdef _Account account = <_Account>self.accounts.get(peer)
         if account is None:
@@ -60,7 +66,7 @@ cdef class DefaultScoreLedger:
         return account
 
     def peer_connected(self, peer):
-        self.account(peer)
+        self.accounts.setdefault(peer)
 
     def peer_disconnected(self, peer):
         self.accounts.pop(peer, None)
@@ -90,6 +96,8 @@ cdef class DefaultScoreLedger:
         cdef dict changed = {}
         self.samples += 1
         for peer, value in self.accounts.items():
+            if value is None:  # all of it is zero, and stays so
+                continue
             account = <_Account>value
             fresh = account.exchanged > account.seen_short
             account.seen_short = account.exchanged

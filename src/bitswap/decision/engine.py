@@ -7,10 +7,10 @@ compiled or in Python; see `interface.DecisionCore` for what the calls that both
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bitswap.decision.implementations import chosen, implementations
-from bitswap.decision.score_ledger import Receipt, ScoreLedger
+from bitswap.decision.score_ledger import DefaultScoreLedger, Receipt, ScoreLedger
 from bitswap.errors import UsageError
 from bitswap.options import ServerOptions
 from bitswap.stat import ServerStat
@@ -52,8 +52,11 @@ class Engine:
         """ "c" or "py"."""
         classes = found[self.implementation]
         self._core: DecisionCore = classes.DecisionCore(options, salt, envelopes_per_peer)
-        self._accounts: ScoreLedger = (options.score_ledger or classes.DefaultScoreLedger)()
-        self._known: set[str] = set()
+        accounts: Any = (options.score_ledger or classes.DefaultScoreLedger)()
+        self._accounts: ScoreLedger = accounts
+        # Whose accounts there are: the default ones say that themselves, of others a set is kept.
+        self._names: set[str] | None = None if type(accounts) is classes.DefaultScoreLedger else set()
+        self._known: set[str] | DefaultScoreLedger = accounts if self._names is None else self._names
         self._scores: dict[str, int] = {}
         self._sample_at = _NEVER
         self._blocks_sent = self._data_sent = self._messages_sent = self._sends_failed = 0
@@ -62,15 +65,18 @@ class Engine:
 
     def peer_connected(self, peer: str) -> None:
         if peer not in self._known:
-            self._known.add(peer)
+            if self._names is not None:
+                self._names.add(peer)
             self._accounts.peer_connected(peer)
 
     def peer_disconnected(self, peer: str) -> None:
         """Forget the peer: wants, queue, account. What is under way to it is not put back."""
         self._core.peer_disconnected(peer)
         self._accounts.peer_disconnected(peer)
-        self._known.discard(peer)
-        self._scores.pop(peer, None)
+        if self._names is not None:
+            self._names.discard(peer)
+        if self._scores:
+            self._scores.pop(peer, None)
 
     def lookup(self, message: Message) -> Lookup:
         return self._core.lookup(message)

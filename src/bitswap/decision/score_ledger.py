@@ -53,6 +53,13 @@ class DefaultScoreLedger:
         self._accounts: dict[str, _Account] = {}
         self._samples = 0
 
+    def __contains__(self, peer: object) -> bool:
+        return peer in self._accounts
+
+    def __len__(self) -> int:
+        """Peers that are connected."""
+        return len(self._accounts)
+
     def peer_connected(self, peer: str) -> None:
         self._account(peer)
 
