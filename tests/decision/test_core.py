@@ -57,6 +57,21 @@ class TestLookup:
         assert make().lookup(message).cids == [C.cid, A.cid]
         assert make().lookup(Message()).cids == []
 
+    def test_the_store_is_asked_only_if_there_is_something_to_ask(self, make: Make) -> None:
+        core, asked = make(max_known_blocks=9), []
+
+        def sizes(cids: list[CID]) -> list[int | None]:
+            asked.append(list(cids))
+            return [len(A.data)] * len(cids)
+
+        core.blocks_stored({B.cid: len(B.data)})
+        cancels = Message()
+        cancels.cancel(A.cid)
+        for said in (wanting(B), wanting(A), cancels, wanting(A, B)):
+            core.receive("A", said.to_body(), sizes, 0.0)
+        assert asked == [[A.cid], [A.cid]]
+        assert core.counts().pending_tasks == 2
+
     @pytest.mark.parametrize("sizes", [[], [1, 1]])
     def test_sizes_of_another_number_of_blocks_are_refused(self, make: Make, sizes: list[int]) -> None:
         core = make()

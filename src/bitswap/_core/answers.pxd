@@ -7,12 +7,13 @@ Nothing here needs memory. A want that has become idle, see `is_idle`, is for th
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 from bitswap._core.cidstore cimport cid_length
+from bitswap._core.memory cimport prefetch
 from bitswap._core.records cimport (
     BLOCK_OVERHEAD, MARKS, MERGE_BITSWAP, MERGE_REPLACE, PRESENCE_OVERHEAD, REPEATED, TASK_BLOCK, TASK_DENIAL,
-    TASK_FLAGS, TASK_HAVE, WANTED, WITHDRAWN, Item, Peer, Queues, Want, cid_of, is_queued,
+    TASK_FLAGS, TASK_HAVE, WANTED, WITHDRAWN, Item, Peer, Queues, Slot, Want, cid_of, is_queued,
     key_priority, size_of, task_key, want_at, work_of,
 )
-from bitswap._core.taskheap cimport dequeue, enqueue, requeue
+from bitswap._core.taskheap cimport dequeue, enqueue, mark_slot, requeue
 from bitswap._core.wantlists cimport unlink_want
 
 
@@ -99,6 +100,13 @@ cdef inline void drop_task(const Queues* q, Peer* peer, Want* want) noexcept nog
     want.flags &= ~TASK_FLAGS
 
 
+cdef inline void mark_task(const Queues* q, Peer* peer, Want* want) noexcept nogil:
+    """Forget the queued answer, with others; until `sweep_slots` it still has its place."""
+    peer.queued_work -= work_of(q, want)
+    want.flags &= ~TASK_FLAGS
+    mark_slot(peer, want.pos)
+
+
 cdef inline bint withdraw(Want* want) noexcept nogil:
     """What is under way goes out, but is not to be put back."""
     if want.active:
@@ -115,6 +123,19 @@ cdef inline int64_t frame_bytes(const Queues* q, const Want* want) noexcept nogi
     if want.flags & TASK_BLOCK and want.flags & TASK_HAVE:
         return length + size_of(q, want) + BLOCK_OVERHEAD
     return length + PRESENCE_OVERHEAD
+
+
+cdef inline void expect_tasks(const Queues* q, const Peer* peer) noexcept nogil:
+    """Tell the processor which answers are likely to be taken after the next."""
+    cdef const Slot* slots = peer.slots
+    if peer.queued < 7:
+        return
+    prefetch(cid_of(q, want_at(q, slots[1].want)))
+    prefetch(cid_of(q, want_at(q, slots[2].want)))
+    prefetch(want_at(q, slots[3].want))
+    prefetch(want_at(q, slots[4].want))
+    prefetch(want_at(q, slots[5].want))
+    prefetch(want_at(q, slots[6].want))
 
 
 cdef inline void take_task(Queues* q, Peer* peer, Item* item) noexcept nogil:

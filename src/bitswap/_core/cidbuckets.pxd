@@ -317,7 +317,8 @@ cdef inline bint is_crowded(const Buckets* table) noexcept nogil:
 
 
 cdef inline bint is_sparse(const Buckets* table) noexcept nogil:
-    return table.ids * 2 < table.count * 15 and table.count > 1
+    """Below four ids a bucket: merging costs as much as there is to merge, and what goes may come again."""
+    return table.ids < table.count * 4 and table.count > 1
 
 
 cdef inline int resize_first(Buckets* table, uint32_t size) noexcept nogil:

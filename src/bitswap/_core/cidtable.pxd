@@ -34,7 +34,7 @@ cdef extern from *:
     #endif
     static uint64_t bitswap_load(const void *p) { uint64_t v; memcpy(&v, p, 8); return v; }
     enum { BITSWAP_CANCEL = 1, BITSWAP_SEND_DONT_HAVE = 2, BITSWAP_DROPPED = 4 };
-    enum { BITSWAP_SMALL_TABLE = 8, BITSWAP_MAX_ROWS = 1 << 28, BITSWAP_CHUNK = 4096 };
+    enum { BITSWAP_SMALL_TABLE = 8, BITSWAP_KEPT_ROWS = 64, BITSWAP_MAX_ROWS = 1 << 28, BITSWAP_CHUNK = 4096 };
     """
     uint64_t fold "bitswap_fold"(uint64_t a, uint64_t b) noexcept nogil
     uint64_t load "bitswap_load"(const void* p) noexcept nogil
@@ -42,6 +42,7 @@ cdef extern from *:
     int SEND_DONT_HAVE "BITSWAP_SEND_DONT_HAVE"
     int DROPPED "BITSWAP_DROPPED"
     const uint32_t SMALL_TABLE "BITSWAP_SMALL_TABLE"
+    const uint32_t KEPT_ROWS "BITSWAP_KEPT_ROWS"
     const uint32_t MAX_ROWS "BITSWAP_MAX_ROWS"
     const size_t CHUNK "BITSWAP_CHUNK"
 
@@ -206,6 +207,16 @@ cdef inline void clear_table(Table* table) noexcept nogil:
     free(table.rows)
     free(table.slots)
     memset(table, 0, sizeof(Table))
+
+
+cdef inline bint empty_table(Table* table) noexcept nogil:
+    """Drop all rows, and keep the memory for others unless it is much; false if it is."""
+    if table.capacity > KEPT_ROWS:
+        return False
+    table.count = table.live = 0
+    if table.slots != NULL:
+        memset(table.slots, 0, (<size_t>table.mask + 1) * sizeof(uint32_t))
+    return True
 
 
 cdef struct Chunk:

@@ -10,6 +10,8 @@ class _Checked:
     def check(self) -> None:
         """AssertionError, with what is wrong, unless all records agree with each other."""
 
+    def tie_of(self, name: str) -> int:
+        """For tests: what breaks ties between peers."""
     def renumber_at(self, age: int) -> None:
         """Renumber wants and answers of a peer whose youngest has this age, which is 2**30 without."""
 

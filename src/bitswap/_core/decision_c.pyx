@@ -31,7 +31,7 @@ from bitswap._core.lanes_c cimport Lanes
 from bitswap._core.ledger cimport found_want, keep_ages_small
 from bitswap._core.lookup_c cimport Lookup, block_bytes, own_message
 from bitswap._core.memory cimport prefetch, release
-from bitswap._core.objects_c cimport new_cid, start_of
+from bitswap._core.objects_c cimport Outgoing, new_cid, start_of
 from bitswap._core.records cimport (
     BLOCK_OVERHEAD, MOST_UNDER_WAY, TASK_BLOCK, TASK_HAVE, WANTED, WANTS_BLOCK, Peer, Want, cid_of, first_want, node_at,
     peer_at, want_at,
@@ -91,9 +91,14 @@ cdef dict plain_sizes(object sizes):
     return plain
 
 
+cdef inline bint surely_fits(int64_t size) noexcept:
+    """Whether a message can carry such a block, however long its CID is."""
+    return size <= _frame - 4096
+
+
 cdef inline bint fits(int64_t size, int64_t length) noexcept:
     """Whether a message can carry the block; one that cannot be sent is as good as missing."""
-    return size <= _frame - 4096 or size <= _frame - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - length
+    return surely_fits(size) or size <= _frame - MESSAGE_OVERHEAD - BLOCK_OVERHEAD - length
 
 
 cdef class DecisionCore(Lanes):
@@ -109,6 +114,7 @@ cdef class DecisionCore(Lanes):
     cdef double retry_delay
     cdef double max_retry_delay
     cdef list retries
+    cdef Lookup spare   # of an earlier message, to be used again
     cdef object first_too_large
     cdef uint64_t refused
     cdef uint64_t count_too_large
@@ -169,8 +175,16 @@ cdef class DecisionCore(Lanes):
         self.take(peer, lookup, sizes)
 
     def receive(self, peer, body, sizes, double now):
-        cdef Lookup lookup = self.look_up(Message.from_body(body))
-        self.take(peer, lookup, sizes(lookup.cids))
+        cdef Lookup lookup = self.spare
+        self.spare = None  # whoever is called back may come here as well
+        if lookup is None:
+            lookup = Lookup.__new__(Lookup)
+            lookup.message = Message.__new__(Message)
+        lookup.message.read(body)
+        lookup.read(&self.q, lookup.message, self.longest)
+        self.take(peer, lookup, sizes(lookup.cids) if lookup.asked else ())
+        if lookup.recycle():
+            self.spare = lookup
 
     cdef int take(self, object peer, Lookup lookup, object sizes) except -1:
         cdef Crowd crowd
@@ -182,9 +196,10 @@ cdef class DecisionCore(Lanes):
             return 0
         if self.allowed is not None:
             lookup.ask_filter(peer, self.allowed)
-        first = self.leave_out_large(lookup, &too_large)
+        first = self.leave_out_large(lookup, &too_large) if not surely_fits(lookup.largest) else None
         number = self.admit(peer)
         list = lookup.ready()
+        lookup.check_ids(&self.q)
         if reserve_intake(&self.q, number, list, &self.rules, &crowd) < 0:
             raise MemoryError
         take_in(&self.q, number, list, &self.rules, &crowd)
@@ -378,18 +393,18 @@ cdef class DecisionCore(Lanes):
 
     def fill(self, Envelope envelope not None, blocks):
         cdef Message message
-        cdef list held
+        cdef Outgoing found
         self.check_owner(envelope)
         if len(blocks) != envelope.asked:
             raise ValueError(f"{len(blocks)} blocks for {envelope.asked} CIDs")
         if not self.can_fill(envelope):
             return None
-        held = envelope.look_at(blocks)
+        found = envelope.look_at(blocks)
         message = Message.__new__(Message)
         # Blocks may be of any kind, so that looking at them may have run other code.
         if not self.can_fill(envelope):
             return None
-        envelope.compose(message, held, self.rules.denials)
+        envelope.compose(message, found, self.rules.denials)
         if not self.can_fill(envelope):
             return None
         envelope.seal()

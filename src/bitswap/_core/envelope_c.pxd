@@ -2,6 +2,7 @@
 """What is sent to one peer at a time, from the answers taken to the message."""
 
 from bitswap._core.lanes_c cimport Lanes
+from bitswap._core.objects_c cimport Outgoing
 from bitswap._core.records cimport Flight
 from bitswap._core.wire_c cimport Message
 
@@ -20,7 +21,7 @@ cdef class Envelope:
     cdef bint filled
 
     cdef int name_blocks(self) except -1
-    cdef list look_at(self, object blocks)
-    cdef int compose(self, Message message, list held, bint denials) except -1
-    cdef int enclose(self, Message message, list held) except -1
+    cdef Outgoing look_at(self, object blocks)
+    cdef int compose(self, Message message, Outgoing out, bint denials) except -1
+    cdef Outgoing leave_out(self, Outgoing out)
     cdef void seal(self) noexcept

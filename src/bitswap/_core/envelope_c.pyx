@@ -10,9 +10,11 @@ from bitswap._core.flights cimport is_current, leave_flights, settle_outcomes
 from bitswap._core.knownblocks cimport forget_if_known
 from bitswap._core.memory cimport release
 from bitswap._core.messagebody cimport DONT_HAVE, HAVE
-from bitswap._core.objects_c cimport is_same_cid, new_cid
+from bitswap._core.objects_c cimport (
+    Outgoing, cid_of_block, data_of_block, expect_block, is_same_cid, new_cid,
+)
 from bitswap._core.records cimport (
-    BLOCK_OVERHEAD, OUTCOMES, POSTPONED, PRESENCE_OVERHEAD, REPEATED, SAYS_BLOCK, SAYS_DONT_HAVE, SAYS_HAVE, SILENCE,
+    AHEAD, BLOCK_OVERHEAD, OUTCOMES, POSTPONED, PRESENCE_OVERHEAD, REPEATED, SAYS_BLOCK, SAYS_DONT_HAVE, SAYS_HAVE, SILENCE,
     TASK_BLOCK, TASK_DENIAL, TASK_HAVE, VANISHED, Item, Want, cid_of, peer_at, want_at,
 )
 from bitswap._core.wire_c cimport Message
@@ -93,9 +95,10 @@ cdef class Envelope:
         return 0
 
     @cython.boundscheck(True)  # anybody may have changed these lists
-    cdef list look_at(self, object blocks):
-        """The blocks, each under the CID asked for; their lengths are noted down."""
+    cdef Outgoing look_at(self, object blocks):
+        """The blocks that there are, each under the CID asked for; their lengths are noted down."""
         cdef list held = list(blocks)
+        cdef Outgoing out = Outgoing.__new__(Outgoing, self.asked)
         cdef Item* item
         cdef Py_ssize_t place = 0
         cdef uint32_t i
@@ -105,23 +108,28 @@ cdef class Envelope:
                 continue
             item.found = NOT_FOUND
             block = held[place]
+            if place + 2 * AHEAD < self.asked:
+                expect_block(held[place + 2 * AHEAD])
             if block is not None:
-                data = block.data
-                cid = block.cid
-                asked = self.cids[place]
-                if is_same_cid(cid, asked):
-                    self.cids[place] = cid  # of the two, the one whose hash is likely to be known
-                elif cid != asked:
-                    held[place] = _block_type(asked, data)
+                data = data_of_block(block)
+                cid = cid_of_block(block)
                 item.found = min(len(data), NOT_FOUND - 1)
+                # Of two that are the same, the one whose hash is likely to be known.
+                asked = self.cids[place]
+                if not is_same_cid(cid, asked):
+                    if cid != asked:
+                        block = _block_type(asked, data)
+                    cid = asked
+                out.put(cid, data, block)
             place += 1
-        return held
+        return out
 
-    cdef int compose(self, Message message, list held, bint denials) except -1:
+    cdef int compose(self, Message message, Outgoing out, bint denials) except -1:
         """Decide on the outcomes, and put into the message what goes there."""
         cdef int64_t room = _frame - MESSAGE_OVERHEAD
         cdef Item* item
         cdef const Cid* cid
+        cdef size_t sent = 0
         cdef uint32_t i
         if self.flight.count > <uint32_t>self.asked:
             message.expect_presences(self.flight.count - <uint32_t>self.asked)
@@ -133,21 +141,28 @@ cdef class Envelope:
                 message.append_presence(cid_key(cid), cid_length(cid), HAVE)
             elif item.outcome & OUTCOMES == SAYS_DONT_HAVE:
                 message.append_presence(cid_key(cid), cid_length(cid), DONT_HAVE)
+            elif item.outcome == SAYS_BLOCK:
+                sent += 1
         message.pending = <int32_t>min(self.flight.pending_work, <int64_t>0x7FFFFFFF)
-        return self.enclose(message, held) if self.asked else 0
+        message.packed = out if sent == out.content.blocks else self.leave_out(out)
+        if sent == 0:
+            message.packed = None
+        return 0
 
-    @cython.boundscheck(True)
-    cdef int enclose(self, Message message, list held) except -1:
-        """Put the blocks into the message."""
-        cdef Py_ssize_t place = 0
+    cdef Outgoing leave_out(self, Outgoing out):
+        """What is to be sent of the blocks that there are."""
+        cdef Outgoing rest = Outgoing.__new__(Outgoing, out.content.blocks)
+        cdef const Item* item
+        cdef size_t place = 0
         cdef uint32_t i
         for i in range(self.flight.count):
-            if not is_block(&self.flight.items[i]):
+            item = &self.flight.items[i]
+            if not is_block(item) or item.found == NOT_FOUND:
                 continue
-            if self.flight.items[i].outcome == SAYS_BLOCK:
-                message.block_map[self.cids[place]] = held[place]
+            if item.outcome == SAYS_BLOCK:
+                rest.put(out.held[3 * place], out.held[3 * place + 1], out.held[3 * place + 2])
             place += 1
-        return 0
+        return rest
 
     cdef void seal(self) noexcept:
         """Act on the outcomes; from here on the message is to be sent."""

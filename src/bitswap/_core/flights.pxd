@@ -3,7 +3,7 @@
 
 from libc.stdint cimport int64_t, uint32_t
 
-from bitswap._core.answers cimport end_task, frame_bytes, put_back, take_task, unlink_idle, untake_task, vanish
+from bitswap._core.answers cimport end_task, expect_tasks, frame_bytes, put_back, take_task, unlink_idle, untake_task, vanish
 from bitswap._core.evictions cimport drop_order
 from bitswap._core.lanes cimport rest_if_idle, update_peer
 from bitswap._core.ledger cimport answer_want, restore_want
@@ -74,6 +74,7 @@ cdef inline int board(Queues* q, Peer* peer, Flight* flight, int64_t target, int
                 flight.count -= 1
                 untake_task(q, peer, &flight.items[flight.count])
             return -1
+        expect_tasks(q, peer)
         take_task(q, peer, &flight.items[flight.count])
         weight += flight.items[flight.count].work
         flight.count += 1

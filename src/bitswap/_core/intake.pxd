@@ -68,6 +68,14 @@ cdef inline void take_in(
     else:
         cancel_wants(q, number, peer, list)
     rest_if_idle(q, peer)
+    if list.wants:
+        take_wants(q, number, peer, list, rules, crowd)
+    update_peer(q, number, peer)
+
+
+cdef inline void take_wants(
+    Queues* q, uint32_t number, Peer* peer, const Wantlist* list, const Rules* rules, Crowd* crowd
+) noexcept nogil:
     if crowd.newcomers == NULL:
         record_all(q, number, peer, list)
     else:
@@ -80,7 +88,6 @@ cdef inline void take_in(
     queue_all(q, peer, list, rules)
     if crowd.newcomers != NULL:
         forget_evicted(q, peer, crowd)
-    update_peer(q, number, peer)
 
 
 cdef inline void record_all(Queues* q, uint32_t number, Peer* peer, const Wantlist* list) noexcept nogil:

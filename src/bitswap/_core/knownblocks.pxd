@@ -47,6 +47,7 @@ cdef inline void forget_block(Queues* q, uint32_t number) noexcept nogil:
         node_at(q, node.later).earlier = node.earlier
     cid.head = node.head
     cid.known = 0
+    q.known.forgotten += 1
     if cid.head == NIL:
         cids_drop(&q.cids, number)
     free_record(&q.known.nodes, place)

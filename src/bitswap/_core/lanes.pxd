@@ -10,12 +10,12 @@ from bitswap._core.cidstore cimport cids_free, cids_init, cids_reserve
 from bitswap._core.cidtable cimport Secret
 from bitswap._core.evictions cimport drop_order
 from bitswap._core.records cimport (
-    AHEAD, PEER_BITS, WANT_BITS, Flight, Node, Peer, Queues, Want, peer_at,
+    PEER_BITS, WANT_BITS, Flight, Node, Peer, Queues, Want, peer_at,
 )
 from bitswap._core.slab cimport clear_slab, free_record, init_slab, reserve_records, take_record, trim_slab
 from bitswap._core.taskheap cimport free_slots
 from bitswap._core.turns cimport enter_turn, free_turns, init_turns, leave_line, leave_turn, reserve_turns, rest
-from bitswap._core.wantlists cimport expect_wants, free_popular, unlink_want
+from bitswap._core.wantlists cimport free_popular, unlink_all
 
 
 cdef inline int init_queues(Queues* q, const Secret* secret) noexcept nogil:
@@ -93,21 +93,6 @@ cdef inline void welcome(Queues* q, Peer* peer) noexcept nogil:
     peer.outstanding = q.outstanding
 
 
-cdef inline void forget_wants(Queues* q, uint32_t number, Peer* peer) noexcept nogil:
-    """Unlink all that the peer has to do with, backwards, so that slots need not move."""
-    cdef uint32_t i
-    q.wanted -= peer.wanted
-    peer.queued = 0
-    i = peer.count
-    while i:
-        i -= 1
-        if i >= 3 * AHEAD:
-            expect_wants(
-                q, peer.slots[i - 3 * AHEAD].want, peer.slots[i - 2 * AHEAD].want, peer.slots[i - AHEAD].want
-            )
-        unlink_want(q, peer.slots[i].want)
-
-
 cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept nogil:
     """The peer leaves, and so goes all it was owed; only its flights still count."""
     cdef Flight* flight
@@ -117,7 +102,9 @@ cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept no
     cdef int under_way = peer.under_way
     leave_turn(q, peer)
     leave_line(q, peer)
-    forget_wants(q, number, peer)
+    q.wanted -= peer.wanted
+    peer.queued = 0
+    unlink_all(q, peer)
     free_peer_memory(peer)
     while peer.flights != NULL:
         flight = peer.flights

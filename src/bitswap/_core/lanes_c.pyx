@@ -6,7 +6,7 @@ one, and numbers of records are used again after one only if nothing can have ma
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 
 from bitswap._core cimport memory
@@ -15,16 +15,17 @@ from bitswap._core.cidstore cimport cid_at, cid_key, cid_length
 from bitswap._core.corecheck cimport check_queues, queues_bytes
 from bitswap._core.lanes cimport drop_peer, free_queues, init_queues, new_peer, reserve_peer, say_goodbye, trim_queues, welcome
 from bitswap._core.memory cimport grab, release
+from bitswap._core.objects_c cimport start_of
 from bitswap._core.peernames cimport add_name, drop_name, find_name, free_names, reserve_name
 from bitswap._core.records cimport WANTED, Peer, Want, peer_at, want_at
 from bitswap._core.wire_c cimport secret
-
-import xxhash
+from bitswap._core.xxh64 cimport xxh64
 
 cdef extern from "Python.h":
     object PyUnicode_FromObject(object text)
-
-cdef object _hash = xxhash.xxh64_intdigest
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
+    void* PyUnicode_1BYTE_DATA(object text)
+    Py_ssize_t PyUnicode_GET_LENGTH(object text)
 
 
 def fail_after(count):
@@ -36,6 +37,15 @@ cdef int compare_ages(const void* a, const void* b) noexcept nogil:
     cdef uint64_t x = (<const uint64_t*>a)[0]
     cdef uint64_t y = (<const uint64_t*>b)[0]
     return (x > y) - (x < y)
+
+
+cdef uint64_t tie_of(str name, uint64_t seed) except? 0:
+    """What breaks ties between peers. Making bytes may run other code."""
+    cdef bytes encoded
+    if PyUnicode_IS_COMPACT_ASCII(name):
+        return xxh64(<const uint8_t*>PyUnicode_1BYTE_DATA(name), PyUnicode_GET_LENGTH(name), seed)
+    encoded = name.encode("utf-8", "surrogatepass")
+    return xxh64(start_of(encoded), len(encoded), seed)
 
 
 cdef class Lanes:
@@ -61,8 +71,8 @@ cdef class Lanes:
         cdef uint32_t number = find_name(&self.q, name)
         cdef uint64_t tie
         if number == NIL:
-            tie = _hash(name.encode("utf-8", "surrogatepass"), self.seed)
-            number = find_name(&self.q, name)  # making bytes may have run other code
+            tie = tie_of(name, self.seed)
+            number = find_name(&self.q, name)  # that may have run other code
         if number == NIL:
             if reserve_peer(&self.q) < 0 or reserve_name(&self.q) < 0:
                 raise MemoryError
@@ -136,6 +146,10 @@ cdef class Lanes:
         for number in range(self.q.peers.fresh):
             if peer_at(&self.q, number).taken and find_name(&self.q, self.name_of(number)) != number:
                 raise AssertionError(f"{self.name_of(number)!r} is not found")
+
+    def tie_of(self, name):
+        """For tests: what breaks ties between peers."""
+        return tie_of(name, self.seed)
 
     def renumber_at(self, age):
         """For tests: renumber wants and answers of a peer whose youngest has this age, which is 2**30 without."""

@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from bitswap._core cimport memory
 from bitswap._core.cidarena cimport LONG_KEY, NIL, Cid
 from bitswap._core.cidstore cimport cid_at, cids_find, cids_prefetch
-from bitswap._core.cidtable cimport CANCEL, Row, compact
+from bitswap._core.cidtable cimport CANCEL, KEPT_ROWS, Row, compact
 from bitswap._core.memory cimport grab, release
 from bitswap._core.objects_c cimport new_cid
 from bitswap._core.protowire cimport read_strict_varint
@@ -77,6 +77,10 @@ cdef bint is_identity(const uint8_t* cid, size_t length) noexcept:
 cdef class Lookup:
     """See `interface.Lookup`."""
 
+    def __cinit__(self):
+        self.list.notes = &self.few[0]
+        self.room = FEW
+
     def __dealloc__(self):
         if self.list.notes != &self.few[0]:
             release(self.list.notes)
@@ -87,16 +91,14 @@ cdef class Lookup:
         cdef const Row* row
         compact(&message.wants)
         count = message.wants.count
-        self.list.notes = &self.few[0]
-        if count > FEW:
-            self.list.notes = <Note*>grab(count * sizeof(Note))
-        if self.list.notes == NULL:
-            raise MemoryError
+        if count > self.room:
+            self.make_room(count)
         self.message = message
         self.list.count = count
         self.list.full = message.is_full
         for i in range(count):
             row = &message.wants.rows[i]
+            self.list.notes[i].cid = NIL
             if row.length > longest or is_identity(row.cid, row.length):
                 self.list.notes[i].what = 0
                 self.ignored += 1
@@ -108,9 +110,29 @@ cdef class Lookup:
                 self.list.key_bytes += row.length
                 self.list.any_long = self.list.any_long or row.length > LONG_KEY
         self.asked = self.list.wants
+        self.forgotten = q.known.forgotten
         if q.known.nodes.used and self.asked:
             self.recall(q)
         return 0
+
+    cdef int make_room(self, uint32_t count) except -1:
+        cdef Note* notes = <Note*>grab(count * sizeof(Note))
+        if notes == NULL:
+            raise MemoryError
+        if self.list.notes != &self.few[0]:
+            release(self.list.notes)
+        self.list.notes = notes
+        self.room = count
+        return 0
+
+    cdef bint recycle(self) noexcept:
+        """Make it as new, with memory for another message; false if that is not worth it."""
+        self.list.wants = self.list.count = 0
+        self.list.key_bytes = 0
+        self.list.any_long = False
+        self.ignored = 0
+        self.found = None
+        return self.room <= KEPT_ROWS and self.message.recycle()
 
     cdef void recall(self, const Queues* q) noexcept:
         """Note the sizes that are known."""
@@ -128,6 +150,7 @@ cdef class Lookup:
             cid = cid_at(&q.cids, found)
             if cid.known:
                 self.list.notes[i].what |= ROW_KNOWN | cid.size
+                self.list.notes[i].cid = found
                 self.asked -= 1
 
     @property
@@ -152,6 +175,13 @@ cdef class Lookup:
         self.list.rows = self.message.wants.rows
         return &self.list
 
+    cdef void check_ids(self, const Queues* q) noexcept:
+        """Do not use ids that may be others' by now. A CID whose block is known keeps its id."""
+        cdef uint32_t i
+        if self.forgotten != q.known.forgotten:
+            for i in range(self.list.count):
+                self.list.notes[i].cid = NIL
+
     cdef int take_sizes(self, object sizes) except -1:
         """Note what the store has; forget what was noted by an earlier call."""
         cdef object given = PySequence_Fast(sizes, "sizes must be a sequence")
@@ -161,6 +191,9 @@ cdef class Lookup:
         if PySequence_Fast_GET_SIZE(given) != self.asked:
             raise ValueError(f"{len(given)} sizes for {self.asked} blocks")
         self.list.any_denied = False
+        self.largest = 0
+        if self.list.wants == 0:
+            return 0
         for i in range(self.list.count):
             what = self.list.notes[i].what & (ROW_CANCEL | ROW_WANT | ROW_KNOWN | ROW_SIZE)
             if what & (ROW_WANT | ROW_KNOWN) == ROW_WANT:
@@ -173,6 +206,8 @@ cdef class Lookup:
                     what |= ROW_PRESENT | block_bytes(size)
             elif what & ROW_KNOWN:
                 what |= ROW_PRESENT
+            if what & ROW_SIZE > self.largest:
+                self.largest = what & ROW_SIZE
             self.list.notes[i].what = what
             self.list.notes[i].want = NIL
         return 0

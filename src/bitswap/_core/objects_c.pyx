@@ -3,10 +3,11 @@
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject, PyTypeObject
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 
+from bitswap._core.memory cimport LINE, prefetch
 from bitswap._core.messagewrite cimport Part, content_end, part_size, write_part
 from bitswap._core.protowire cimport Span, cid_digest, varint_size, write_varint
 from bitswap._core.sha256_c cimport sha256
@@ -14,12 +15,13 @@ from bitswap._core.sha256_c cimport sha256
 import sys
 
 from bitswap._core.elements import as_cid, payload_block
-from bitswap._core.interface import Entry
+from bitswap._core.interface import Entry, int32
 from bitswap.block import Block
 from bitswap.cid import CID
 
 cdef extern from "Python.h":
     PyTypeObject PyTuple_Type
+    long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
 
 cdef extern from *:
     """
@@ -47,6 +49,25 @@ cdef extern from *:
     """
     object make_bytes "bitswap_bytes"(PyTypeObject* type, const void* data, Py_ssize_t size)
 
+cdef extern from *:
+    """
+    #include <structmember.h>
+    #if defined(CYTHON_COMPILING_IN_CPYTHON) && CYTHON_COMPILING_IN_CPYTHON
+    /* Where objects of a type keep a slot, or 0 if that is not known. */
+    static Py_ssize_t bitswap_slot_place(PyObject *slot) {
+        return Py_TYPE(slot) == &PyMemberDescr_Type ? ((PyMemberDescrObject *)slot)->d_member->offset : 0;
+    }
+    static PyObject *bitswap_slot(PyObject *object, Py_ssize_t place) {
+        return place ? *(PyObject **)((char *)object + place) : NULL;
+    }
+    #else
+    static Py_ssize_t bitswap_slot_place(PyObject *slot) { (void)slot; return 0; }
+    static PyObject *bitswap_slot(PyObject *object, Py_ssize_t place) { (void)object; (void)place; return NULL; }
+    #endif
+    """
+    Py_ssize_t slot_place "bitswap_slot_place"(object slot) noexcept
+    PyObject* slot_of "bitswap_slot"(object value, Py_ssize_t place) noexcept  # NULL if it is empty or not known
+
 cdef object _cid_type = CID
 cdef object _block_type = Block
 cdef object _entry_type = Entry
@@ -70,6 +91,14 @@ cdef object new_entry(tuple fields):
     return PyTuple_Type.tp_new(<type>_entry_type, <PyObject*>arguments, NULL)
 
 
+cdef int32_t to_int32(object value, str name) except? -1:
+    cdef int overflow = 0
+    cdef long long number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if overflow or number != <int32_t>number:
+        int32(value, name)  # raises
+    return <int32_t>number
+
+
 cdef object cid_object(object value):
     return value if type(value) is _cid_type else as_cid(value)
 
@@ -87,29 +116,53 @@ cdef object read_payload(const Span* prefix, const Span* data, uint32_t position
     return _block_type(new_cid(cid, 36), content)
 
 
+# The parts of a block are where its type has them; looking there takes a third of the time.
+cdef Py_ssize_t _cid_place = slot_place(Block.cid)
+cdef Py_ssize_t _data_place = slot_place(Block.data)
+
+
+cdef object cid_of_block(object block):
+    cdef PyObject* part = slot_of(block, _cid_place) if type(block) is _block_type else NULL
+    return <object>part if part != NULL else block.cid
+
+
+cdef object data_of_block(object block):
+    cdef PyObject* part = slot_of(block, _data_place) if type(block) is _block_type else NULL
+    return <object>part if part != NULL else block.data
+
+
+cdef void expect_block(object block) noexcept:
+    cdef PyObject* part = slot_of(block, _data_place) if type(block) is _block_type else NULL
+    cdef int line
+    if part != NULL:
+        for line in range(5):
+            prefetch(<const char*>part + line * LINE)
+
+
 cdef class Outgoing:
-    """A message while it is written; holds the bytes of its blocks."""
+    """A message while it is written; holds its blocks: CID, data and whose they are, one after the other."""
 
     def __cinit__(self, size_t capacity):
+        self.held = []
         if capacity == 0:
             return
-        if capacity > <size_t>sys.maxsize // sizeof(Span):
+        if capacity > <size_t>sys.maxsize // (2 * sizeof(Span)):
             raise MemoryError
-        self.held = []
-        self.prefixes = <Span*>malloc(capacity * sizeof(Span))
-        self.data = <Span*>malloc(capacity * sizeof(Span))
-        if self.prefixes == NULL or self.data == NULL:
+        self.prefixes = <Span*>malloc(2 * capacity * sizeof(Span))
+        if self.prefixes == NULL:
             raise MemoryError
+        self.data = self.prefixes + capacity
         self.content.prefixes = self.prefixes
         self.content.data = self.data
 
     def __dealloc__(self):
         free(self.prefixes)
-        free(self.data)
 
     cdef int add(self, object block) except -1:
-        cid = cid_object(block.cid)
-        data = block.data
+        return self.put(cid_object(cid_of_block(block)), data_of_block(block), block)
+
+    cdef int put(self, object cid, object data, object block) except -1:
+        """A block under a CID that may be another object than its own."""
         if type(data) is not bytes:
             data = bytes(data)
         cdef size_t i = self.content.blocks
@@ -132,7 +185,14 @@ cdef class Outgoing:
         self.data[i].length = PyBytes_GET_SIZE(data)
         self.held.append(cid)
         self.held.append(data)
+        self.held.append(block)
         self.content.blocks += 1
+        return 0
+
+    cdef int name_blocks(self, dict blocks) except -1:
+        cdef size_t i
+        for i in range(self.content.blocks):
+            blocks[self.held[3 * i]] = self.held[3 * i + 2]
         return 0
 
     cdef bint rest(self, const Part* part) noexcept:

@@ -155,6 +155,7 @@ cdef struct Turn:
     uint64_t rank           # starved, answers under way, answers queued; the smallest goes first
     uint64_t service
     uint32_t peer
+    uint32_t tie            # the high half of the peer's
 
 
 cdef struct Turns:
@@ -172,6 +173,7 @@ cdef struct Known:
     Slab nodes
     uint32_t oldest
     uint32_t newest
+    uint64_t forgotten      # how many were known and are not
 
 
 # A block known to be in the store: its CID's `head` is the number of this.

@@ -6,36 +6,45 @@ It runs on the records of the decision core, with no ledger, and a size of its o
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memcpy
 
 from bitswap._core cimport memory
-from bitswap._core.answers cimport Task, drop_task, push_task, unlink_idle, untake_task, withdraw
+from bitswap._core.answers cimport Task, drop_task, mark_task, push_task, unlink_idle, untake_task, withdraw
 from bitswap._core.cidarena cimport LONG_KEY, NIL, Cid
-from bitswap._core.cidstore cimport cid_key, cid_length, cids_find, cids_intern, cids_reserve, cids_reserve_long
+from bitswap._core.cidstore cimport (
+    cid_key, cid_length, cids_find, cids_intern, cids_prefetch, cids_reserve, cids_reserve_long,
+)
 from bitswap._core.cidtable cimport hash_cid
 from bitswap._core.flights cimport board, depart, is_current, land_badly, land_well, leave_flights
 from bitswap._core.lanes cimport say_goodbye, trim_queues, update_peer
 from bitswap._core.lanes_c cimport Lanes
 from bitswap._core.ledger cimport keep_ages_small
 from bitswap._core.memory cimport grab, release
-from bitswap._core.objects_c cimport new_cid, start_of
+from bitswap._core.objects_c cimport new_cid, start_of, to_int32
 from bitswap._core.records cimport (
-    MERGE_BITSWAP, MERGE_FIRST, MERGE_REPLACE, MOST_UNDER_WAY, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, Flight, Item, Peer,
+    AHEAD, MERGE_BITSWAP, MERGE_FIRST, MERGE_REPLACE, MOST_UNDER_WAY, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, Flight, Item, Peer,
     Slot, Want, cid_of, is_queued, peer_at, want_at,
 )
 from bitswap._core.slab cimport reserve_records
-from bitswap._core.taskheap cimport reserve_slots, trim_slots
+from bitswap._core.taskheap cimport is_marked, reserve_slots, sweep_slots, trim_slots
 from bitswap._core.turns cimport promote
 from bitswap._core.wantlists cimport find_want, link_want
 from bitswap._core.wire_c cimport secret
+from bitswap._core.withdrawals cimport is_many
 
 from operator import index
 
-from bitswap._core.interface import int32
 from bitswap.decision.interface import QueueStat, TaskInfo
 from bitswap.errors import UsageError
+
+cdef extern from "Python.h":
+    Py_ssize_t PyTuple_GET_SIZE(object values)
+    PyObject* PyTuple_GET_ITEM(object values, Py_ssize_t i)
+    long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
 
 cdef object _info = TaskInfo
 cdef object _stat = QueueStat
@@ -56,22 +65,32 @@ cdef struct Order:
 
 
 cdef int read_task(object values, Order* order, list held) except -1:
-    """Take a `Task` apart; its CID is kept in `held`."""
-    cid, priority, size, want_block, send_dont_have = values
+    cdef long long number
+    cdef int overflow = 0
+    """Take a `Task` apart; the CID of something else is kept in `held`."""
+    if isinstance(values, tuple) and PyTuple_GET_SIZE(values) == 5:
+        # As of any `Task`, which is held by its list and cannot change.
+        cid = <object>PyTuple_GET_ITEM(values, 0)
+        priority = <object>PyTuple_GET_ITEM(values, 1)
+        size = <object>PyTuple_GET_ITEM(values, 2)
+        want_block = <object>PyTuple_GET_ITEM(values, 3)
+        send_dont_have = <object>PyTuple_GET_ITEM(values, 4)
+    else:
+        cid, priority, size, want_block, send_dont_have = values
+        held.append(cid)
     if not isinstance(cid, bytes):
         raise TypeError(f"a CID is needed, not {type(cid).__name__}")
-    held.append(cid)
     order.key = start_of(cid)
     order.length = PyBytes_GET_SIZE(cid)
     order.hash = hash_cid(order.key, order.length, &secret)
-    order.task.priority = int32(priority, "priority")
+    order.task.priority = to_int32(priority, "priority")
     order.task.flags = (TASK_BLOCK if want_block else 0) | (TASK_DENIAL if send_dont_have else 0)
     order.task.size = 0
     if size is not None:
-        size = index(size)
-        if not 0 <= size <= 0xFFFFFFFF:
-            raise UsageError(f"a block cannot have {size} bytes")
-        order.task.size = size
+        number = PyLong_AsLongLongAndOverflow(size, &overflow)
+        if overflow or number < 0 or number > 0xFFFFFFFFLL:
+            raise UsageError(f"a block cannot have {index(size)} bytes")
+        order.task.size = <uint32_t>number
         order.task.flags |= TASK_HAVE
     return 0
 
@@ -222,6 +241,8 @@ cdef class RequestQueue(Lanes):
         cdef uint32_t i, cid, want
         cdef uint32_t dropped = 0
         for i in range(count):
+            if i + 2 * AHEAD < count:
+                cids_prefetch(&self.q.cids, orders[i + 2 * AHEAD].hash)
             cid = cids_intern(&self.q.cids, orders[i].key, orders[i].length, orders[i].hash)
             want = find_want(&self.q, number, cid)
             if want == NIL:
@@ -303,20 +324,30 @@ cdef class RequestQueue(Lanes):
         cdef list keys = list(cids)
         cdef uint32_t number = self.find(peer)
         cdef uint32_t removed = 0
+        cdef uint32_t queued
+        cdef bint many
         cdef Peer* here
         if number == NIL:
             return 0
+        here = peer_at(&self.q, number)
+        queued = here.queued
+        many = is_many(here, PyList_GET_SIZE(keys))
         for key in keys:
             if isinstance(key, bytes):
-                removed += self.remove_one(number, key)
-        here = peer_at(&self.q, number)
+                removed += self.remove_one(number, key, many)
+        if many:
+            sweep_slots(&self.q, here)
+            # Those that were taken out are behind the others now; a peer without any leaves with all it has.
+            while queued > here.queued and (here.queued or here.active):
+                queued -= 1
+                unlink_idle(&self.q, here, here.slots[queued].want)
         if self.freezing:
             here.held += removed
         self.changed(number)
         return removed
 
-    cdef bint remove_one(self, uint32_t number, object key) noexcept:
-        """Whether there was a queued answer."""
+    cdef bint remove_one(self, uint32_t number, object key, bint many) noexcept:
+        """Whether there was a queued answer; with `many`, `sweep_slots` and `unlink_idle` are for the caller."""
         cdef const uint8_t* start = start_of(key)
         cdef uint32_t length = PyBytes_GET_SIZE(key)
         cdef uint32_t cid = cids_find(&self.q.cids, start, length, hash_cid(start, length, &secret))
@@ -327,10 +358,14 @@ cdef class RequestQueue(Lanes):
         if found == NIL:
             return False
         want = want_at(&self.q, found)
-        queued = is_queued(peer, want)
+        queued = is_queued(peer, want) and not is_marked(peer, want.pos)
+        withdraw(want)
+        if many:
+            if queued:
+                mark_task(&self.q, peer, want)
+            return queued
         if queued:
             drop_task(&self.q, peer, want)
-        withdraw(want)
         unlink_idle(&self.q, peer, found)
         return queued
 

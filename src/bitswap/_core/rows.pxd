@@ -32,6 +32,7 @@ cdef extern from *:
 cdef struct Note:
     uint32_t what
     uint32_t want   # number, once there is one
+    uint32_t cid    # id of a CID whose block is known, else NIL
 
 
 # A wantlist about to be taken in; nothing of it may change meanwhile.
@@ -61,8 +62,11 @@ cdef inline uint16_t ledger_flags(const Row* row, const Note* note) noexcept nog
 
 cdef inline uint32_t intern_row(Queues* q, const Row* row, const Note* note) noexcept nogil:
     """The CID of a row. A size is kept as long as anybody refers to the CID."""
-    cdef uint32_t cid = cids_intern(&q.cids, row.cid, row.length, row.hash)
-    cdef Cid* entry = cid_at(&q.cids, cid)
+    cdef uint32_t cid = note.cid
+    cdef Cid* entry
+    if cid == NIL:
+        cid = cids_intern(&q.cids, row.cid, row.length, row.hash)
+    entry = cid_at(&q.cids, cid)
     if note.what & ROW_PRESENT and not entry.sized:
         entry.size = note.what & ROW_SIZE
         entry.sized = 1

@@ -146,6 +146,10 @@ cdef inline void mark_slot(Peer* peer, uint32_t place) noexcept nogil:
     peer.slots[place].key = GONE
 
 
+cdef inline bint is_marked(const Peer* peer, uint32_t place) noexcept nogil:
+    return peer.slots[place].key == GONE
+
+
 cdef inline void sweep_slots(const Queues* q, Peer* peer) noexcept nogil:
     """Take all that were marked out of the heap."""
     cdef Slot slot

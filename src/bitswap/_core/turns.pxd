@@ -49,6 +49,8 @@ cdef inline bint goes_before(const Queues* q, const Turn* a, const Turn* b) noex
         return a.rank < b.rank
     if a.service != b.service:
         return a.service < b.service
+    if a.tie != b.tie:
+        return a.tie < b.tie
     return peer_at(q, a.peer).tie < peer_at(q, b.peer).tie
 
 
@@ -86,6 +88,7 @@ cdef inline void enter_turn(Queues* q, uint32_t number, Peer* peer) noexcept nog
     turn.rank = turn_rank(peer)
     turn.service = peer.service
     turn.peer = number
+    turn.tie = peer.tie >> 32
     if peer.turn == NIL:
         q.turns.count += 1
         settle_turn(q, q.turns.count - 1, &turn)

@@ -9,10 +9,10 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from bitswap._core.cidarena cimport NIL, Cid
-from bitswap._core.cidstore cimport cid_at, cid_hash, cids_drop, cids_prefetch
+from bitswap._core.cidstore cimport cid_at, cid_hash, cids_drop_hashed, cids_prefetch
 from bitswap._core.memory cimport grab_zeroed, prefetch, release
 from bitswap._core.records cimport (
-    SHORT_LIST, UNUSED, Peer, Queues, Want, cid_of, first_want, node_at, peer_at, want_at,
+    AHEAD, SHORT_LIST, UNUSED, Peer, Queues, Want, cid_of, first_want, node_at, peer_at, want_at,
 )
 from bitswap._core.slab cimport free_record, take_record
 from bitswap._core.taskheap cimport add_slot, drop_slot
@@ -50,13 +50,15 @@ cdef inline int add_popular(const Queues* q, Peer* peer, uint32_t want) noexcept
     cdef uint32_t* old = peer.popular
     cdef uint32_t* table
     cdef uint32_t before = peer.popular_room
-    cdef uint32_t i
+    cdef uint32_t room, i
     if (peer.popular_count + 1) * 4 > before * 3:
-        table = <uint32_t*>grab_zeroed(before * 2 if before else 8, sizeof(uint32_t))
+        # A peer with more than a few wants has room for some of them at once.
+        room = before * 2 if before else 16 if peer.room > 6 else 8
+        table = <uint32_t*>grab_zeroed(room, sizeof(uint32_t))
         if table == NULL:
             return -1
         peer.popular = table
-        peer.popular_room = before * 2 if before else 8
+        peer.popular_room = room
         for i in range(before):
             if old[i]:
                 put_popular(q, peer, old[i] - 1)
@@ -189,10 +191,15 @@ cdef inline void expect_wants(const Queues* q, uint32_t far, uint32_t nearer, ui
 
 cdef inline void unlink_want(Queues* q, uint32_t number) noexcept nogil:
     """Forget a want, and its CID if nobody else has to do with that."""
+    unlink_hashed(q, number, False)
+
+
+cdef inline void unlink_hashed(Queues* q, uint32_t number, bint hashed) noexcept nogil:
+    """As `unlink_want`; `hashed` if the hash of a CID that nobody else wants is in `seq`."""
     cdef Want* want = want_at(q, number)
     cdef Peer* peer = peer_at(q, want.peer)
     cdef Cid* entry = cid_of(q, want)
-    if entry.indexed:
+    if entry.indexed and peer.popular_count:
         drop_popular(q, peer, number)
     drop_slot(q, peer, want.pos)
     if want.next != NIL:
@@ -203,6 +210,24 @@ cdef inline void unlink_want(Queues* q, uint32_t number) noexcept nogil:
         set_first(q, entry, want.next)
         entry.indexed = entry.indexed and want.next != NIL
     else:
-        cids_drop(&q.cids, want.cid)
+        cids_drop_hashed(&q.cids, want.cid, want.seq if hashed else cid_hash(&q.cids, want.cid))
     want.active = UNUSED
     free_record(&q.wants, number)
+
+
+cdef inline void unlink_all(Queues* q, Peer* peer) noexcept nogil:
+    """Forget all wants of a peer that has nothing queued; backwards, so that slots need not move."""
+    cdef uint32_t count = peer.count
+    cdef uint32_t i = count
+    cdef Want* want
+    free_popular(peer)  # at once, and not want by want
+    while i:
+        i -= 1
+        if i >= 3 * AHEAD:
+            prefetch(want_at(q, peer.slots[i - 3 * AHEAD].want))
+            prefetch(cid_of(q, want_at(q, peer.slots[i - 2 * AHEAD].want)))
+            want = want_at(q, peer.slots[i - AHEAD].want)
+            if want.prev == NIL and want.next == NIL:
+                want.seq = cid_hash(&q.cids, want.cid)
+                cids_prefetch(&q.cids, want.seq)
+        unlink_hashed(q, peer.slots[i].want, 2 * AHEAD <= i < count - AHEAD)

@@ -20,7 +20,8 @@ cdef class Message:
     cdef Table told             # presences; `kind` is the presence type
     cdef Chunk* arena           # CIDs that are not in `body`
     cdef bytes body             # what the message was read from, while rows point into it
-    cdef dict block_map         # CID -> Block
+    cdef dict block_map         # CID -> Block; None while there is none, or while all are packed
+    cdef Outgoing packed        # the blocks ready to be written, and nowhere else as long as `block_map` is None
     cdef bint is_full
     cdef int32_t pending
     cdef Py_ssize_t read_size   # bytes of the body it was read from, -1 if made here
@@ -31,7 +32,12 @@ cdef class Message:
     cdef int put_presence(self, const uint8_t* cid, size_t length, int32_t presence_type) except -1
     cdef int expect_presences(self, uint32_t count) except -1
     cdef int append_presence(self, const uint8_t* cid, uint32_t length, int32_t presence_type) except -1
+    cdef dict unpacked(self)
+    cdef list block_list(self)
+    cdef bint has_blocks(self) noexcept
     cdef void forget(self) noexcept
+    cdef bint recycle(self) noexcept
+    cdef int read(self, object body) except -1
     cdef int take_blocks(self, const uint8_t* p, const uint8_t* end, bint payload) except -1
     cdef int drop_told_blocks(self) except -1
     cdef int let_go_of_body(self) except -1

@@ -12,13 +12,13 @@ from libc.string cimport memcpy, memset
 
 from bitswap._core.cidtable cimport (
     CANCEL, DROPPED, MAX_ROWS, SEND_DONT_HAVE, SMALL_TABLE, Chunk, Row, Secret, Table, add_row, clear_table, compact,
-    drop_row, find_row, free_arena, hash_cid, keep, keep_cids, reserve,
+    drop_row, empty_table, find_row, free_arena, hash_cid, keep, keep_cids, reserve,
 )
 from bitswap._core.messagebody cimport (
     DONT_HAVE, HAVE, TAG_BLOCKS, TAG_PAYLOAD, WANT_BLOCK, BadCid, Body, merge_want, parse_block, parse_body,
 )
 from bitswap._core.messagewrite cimport Part, content_end, entry_size, next_part, presence_size
-from bitswap._core.objects_c cimport Outgoing, cid_object, new_cid, new_entry, read_payload, start_of
+from bitswap._core.objects_c cimport Outgoing, cid_object, new_cid, new_entry, read_payload, start_of, to_int32
 from bitswap._core.protowire cimport NO_MEMORY, Fault, Span, read_span, read_tag, skip_value
 
 import os
@@ -26,13 +26,10 @@ import sys
 
 from bitswap._core.elements import PRESENCE, WANT, legacy_block, read_cid
 from bitswap._core.framing_c import FrameReader
-from bitswap._core.interface import check_version, int32, malformed, too_large
+from bitswap._core.interface import check_version, malformed, too_large
 from bitswap.options import MAX_FRAME
 
 __all__ = ["FrameReader", "Message"]
-
-cdef extern from "Python.h":
-    long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
 
 cdef tuple _element_names = ("one want", "one block", "one presence")
 
@@ -43,14 +40,6 @@ cdef void draw_secret():
 
 
 draw_secret()
-
-
-cdef inline int32_t to_int32(object value, str name) except? -1:
-    cdef int overflow = 0
-    cdef long long number = PyLong_AsLongLongAndOverflow(value, &overflow)
-    if overflow or number != <int32_t>number:
-        int32(value, name)  # raises
-    return <int32_t>number
 
 
 cdef inline Row* row_of(Table* table, object cid) noexcept:
@@ -85,7 +74,6 @@ cdef class Message:
     """A Bitswap message; see `MessageType`."""
 
     def __cinit__(self, *args, **kwargs):
-        self.block_map = {}
         self.read_size = -1
 
     def __init__(self, full=False):
@@ -100,6 +88,31 @@ cdef class Message:
         clear_table(&self.told)
         free_arena(&self.arena)
         self.body = None
+
+    cdef bint recycle(self) noexcept:
+        """Make it as new, with its tables kept for another body; false if it is not worth that."""
+        if self.block_map is not None or self.told.capacity or self.arena != NULL:
+            return False
+        self.body = None
+        self.read_size = -1
+        return empty_table(&self.wants)
+
+    cdef dict unpacked(self):
+        """The blocks by CID, for whoever wants more than to write them; they may be changed."""
+        cdef dict blocks
+        if self.block_map is None:
+            blocks = {}
+            if self.packed is not None:
+                self.packed.name_blocks(blocks)
+            self.block_map = blocks
+        self.packed = None
+        return self.block_map
+
+    cdef list block_list(self):
+        return list(self.unpacked().values()) if self.has_blocks() else []
+
+    cdef bint has_blocks(self) noexcept:
+        return self.packed is not None if self.block_map is None else len(self.block_map) > 0
 
     @property
     def full(self):
@@ -188,7 +201,7 @@ cdef class Message:
         cdef Row* row = row_of(&self.told, cid)
         if row != NULL:
             drop_row(&self.told, row)
-        self.block_map[cid] = block
+        self.unpacked()[cid] = block
 
     def add_have(self, cid):
         self.add_presence(cid, HAVE)
@@ -199,17 +212,18 @@ cdef class Message:
     def add_presence(self, cid, presence_type):
         cid = cid_object(cid)
         cdef int32_t kind = to_int32(presence_type, "presence type")
-        if cid not in self.block_map:
+        if not self.has_blocks() or cid not in self.unpacked():
             self.put_presence(start_of(cid), PyBytes_GET_SIZE(cid), kind)
 
     def reset(self, full):
         # Held until the end, since freeing blocks may run other code, which must find a whole message.
-        cdef dict old = self.block_map
+        cdef tuple old = (self.block_map, self.packed)
         self.forget()
         self.is_full = full
         self.pending = 0
         self.read_size = -1
-        self.block_map = {}
+        self.block_map = None
+        self.packed = None
 
     # What comes out
 
@@ -233,7 +247,7 @@ cdef class Message:
         return self.wants.live
 
     def blocks(self):
-        return list(self.block_map.values())
+        return self.block_list()
 
     def haves(self):
         return [cid for cid, kind in self.presences() if kind == HAVE]
@@ -261,12 +275,12 @@ cdef class Message:
         for i in range(self.told.count):
             if not self.told.rows[i].flags & DROPPED:
                 total += presence_size(&self.told.rows[i], HAVE)
-        for block in list(self.block_map.values()):
+        for block in self.block_list():
             total += <size_t>len(block.data)
         return total
 
     def empty(self):
-        return not (self.wants.live or self.told.live or self.block_map)
+        return not (self.wants.live or self.told.live or self.has_blocks())
 
     @property
     def has_wants(self):
@@ -284,7 +298,7 @@ cdef class Message:
             row = &self.told.rows[i]
             if not row.flags & DROPPED:
                 copy.put_presence(row.cid, row.length, row.kind)
-        copy.block_map = self.block_map.copy()
+        copy.block_map = self.unpacked().copy()
         copy.is_full = self.is_full
         copy.pending = self.pending
         copy.read_size = self.read_size
@@ -292,7 +306,7 @@ cdef class Message:
 
     def __repr__(self):
         return (
-            f"<Message full={bool(self.is_full)} entries={self.wants.live} blocks={len(self.block_map)} "
+            f"<Message full={bool(self.is_full)} entries={self.wants.live} blocks={len(self.block_list())} "
             f"presences={self.told.live} pending_bytes={self.pending}>"
         )
 
@@ -301,31 +315,36 @@ cdef class Message:
     @classmethod
     def from_body(cls, body):
         cdef Message message = Message.__new__(cls)
+        message.read(body)
+        return message
+
+    cdef int read(self, object body) except -1:
+        """Become what a body says; of a message that is as new."""
         cdef bytes source = body if type(body) is bytes else bytes(memoryview(body))
         cdef const uint8_t* start = start_of(source)
         cdef const uint8_t* end = start + PyBytes_GET_SIZE(source)
         cdef Body parsed
         memset(&parsed, 0, sizeof(parsed))
-        parsed.wants = &message.wants
-        parsed.told = &message.told
+        parsed.wants = &self.wants
+        parsed.told = &self.told
         parsed.secret = &secret
-        message.body = source
-        message.read_size = end - start
+        self.body = source
+        self.read_size = end - start
         if parse_body(start, end, &parsed) == NULL:
             if parsed.fault.code == NO_MEMORY:
                 raise MemoryError
             raise malformed(parsed.fault.code, parsed.fault.at - start)
-        message.is_full = parsed.full
-        message.pending = parsed.pending
+        self.is_full = parsed.full
+        self.pending = parsed.pending
         check_cid(&parsed.bad_want, WANT)
         if parsed.has_blocks:
-            message.take_blocks(start, end, False)
+            self.take_blocks(start, end, False)
         if parsed.has_payload:
-            message.take_blocks(start, end, True)
+            self.take_blocks(start, end, True)
         check_cid(&parsed.bad_presence, PRESENCE)
-        message.drop_told_blocks()
-        message.let_go_of_body()
-        return message
+        self.drop_told_blocks()
+        self.let_go_of_body()
+        return 0
 
     cdef int take_blocks(self, const uint8_t* p, const uint8_t* end, bint payload) except -1:
         """Copy and hash the blocks of one field; the body has been parsed, so nothing in it is malformed."""
@@ -354,15 +373,15 @@ cdef class Message:
                 position += 1
             else:
                 block = legacy_block(PyBytes_FromStringAndSize(<const char*>span.data, span.length))
-            self.block_map[block.cid] = block
+            self.unpacked()[block.cid] = block
         return 0
 
     cdef int drop_told_blocks(self) except -1:
         """Drop presences of blocks that are in the message."""
         cdef uint32_t i = 0
-        if self.block_map:
+        if self.has_blocks():
             while i < self.told.count:
-                known = new_cid(self.told.rows[i].cid, self.told.rows[i].length) in self.block_map
+                known = new_cid(self.told.rows[i].cid, self.told.rows[i].length) in self.unpacked()
                 if known and i < self.told.count:
                     drop_row(&self.told, &self.told.rows[i])
                 i += 1
@@ -371,7 +390,7 @@ cdef class Message:
 
     cdef int let_go_of_body(self) except -1:
         """Keep the body only where rows point into it, and not for the sake of a few CIDs beside blocks."""
-        if self.block_map:
+        if self.has_blocks():
             if keep_cids(&self.wants, &self.arena) < 0 or keep_cids(&self.told, &self.arena) < 0:
                 raise MemoryError
             self.body = None
@@ -419,13 +438,13 @@ cdef class Message:
         cdef Outgoing out
         if version != 1 and version != 0:
             check_version(version)
-        if self.block_map:
-            held = list(self.block_map.values())
+        if self.packed is not None:
+            out = self.packed
+        else:
+            held = self.block_list()
             out = Outgoing.__new__(Outgoing, len(held))
             for block in held:
                 out.add(block)
-        else:
-            out = Outgoing.__new__(Outgoing, 0)
         compact(&self.wants)
         compact(&self.told)
         out.content.wants = &self.wants

@@ -3,19 +3,25 @@
 
 from libc.stdint cimport uint32_t
 
-from bitswap._core.answers cimport drop_task, unlink_idle, withdraw
+from bitswap._core.answers cimport drop_task, mark_task, unlink_idle, withdraw
 from bitswap._core.cidarena cimport NIL
 from bitswap._core.cidstore cimport cids_prefetch
 from bitswap._core.ledger cimport drop_want
+from bitswap._core.memory cimport prefetch
 from bitswap._core.records cimport (
-    AHEAD, LEDGER_FLAGS, TASK_FLAGS, WANTED, Peer, Queues, Want, is_queued, want_at, work_of,
+    AHEAD, LEDGER_FLAGS, TASK_FLAGS, WANTED, Peer, Queues, Want, is_queued, want_at,
 )
 from bitswap._core.rows cimport ROW_CANCEL, Wantlist, find_row
-from bitswap._core.taskheap cimport mark_slot, sweep_slots
-from bitswap._core.wantlists cimport expect_wants, unlink_want
+from bitswap._core.taskheap cimport sweep_slots
+from bitswap._core.wantlists cimport expect_wants, unlink_all, unlink_want
 
 cdef enum:
-    MANY = 16   # answers that go are many if there are that many, and at least one in eight of all
+    MANY = 4    # answers that go are many if there are that many, and at least one in eight of all
+
+
+cdef inline bint is_many(const Peer* peer, size_t going) noexcept nogil:
+    """Whether so many queued answers had better be marked, and go in one sweep."""
+    return going >= <size_t>MANY and going >= peer.queued // 8
 
 
 cdef inline void clear_wants(Queues* q, Peer* peer) noexcept nogil:
@@ -44,10 +50,11 @@ cdef inline void clear_wants(Queues* q, Peer* peer) noexcept nogil:
 cdef inline void cancel_wants(Queues* q, uint32_t number, Peer* peer, const Wantlist* list) noexcept nogil:
     """Forget what is cancelled, and the answers to it that are queued; those under way are not put back."""
     cdef uint32_t cancels = list.count - list.wants
-    cdef bint many = cancels >= MANY and cancels >= peer.queued // 8
+    cdef bint many = is_many(peer, cancels)
     cdef uint32_t i, found
     if cancels == 0 or peer.count == 0:
         return
+    expect_few(q, peer)
     for i in range(list.count):
         if i + 2 * AHEAD < list.count:
             cids_prefetch(&q.cids, list.rows[i + 2 * AHEAD].hash)
@@ -59,9 +66,20 @@ cdef inline void cancel_wants(Queues* q, uint32_t number, Peer* peer, const Want
     if not many:
         return
     sweep_slots(q, peer)
+    if peer.queued == 0 and peer.active == 0 and peer.wanted == 0:
+        unlink_all(q, peer)
+        return
     for i in range(list.count):
         if list.notes[i].what & ROW_CANCEL and list.notes[i].want != NIL:
             unlink_idle(q, peer, list.notes[i].want)
+
+
+cdef inline void expect_few(const Queues* q, const Peer* peer) noexcept nogil:
+    """Tell the processor of the wants of a peer that has only some, since most will be looked at."""
+    cdef uint32_t i
+    if peer.count <= 4 * AHEAD:
+        for i in range(peer.count):
+            prefetch(want_at(q, peer.slots[i].want))
 
 
 cdef inline void cancel_want(Queues* q, Peer* peer, uint32_t number, bint many) noexcept nogil:
@@ -73,9 +91,7 @@ cdef inline void cancel_want(Queues* q, Peer* peer, uint32_t number, bint many) 
     drop_want(q, peer, want)
     if is_queued(peer, want):
         if many:
-            peer.queued_work -= work_of(q, want)
-            want.flags &= ~TASK_FLAGS
-            mark_slot(peer, want.pos)
+            mark_task(q, peer, want)
         else:
             drop_task(q, peer, want)
     if not many:

@@ -131,7 +131,7 @@ class DecisionCore:
         self, peer: str, body: bytes, sizes: Callable[[list[CID]], Sequence[int | None]], now: float
     ) -> None:
         lookup = self.lookup(self.message_type.from_body(body))
-        self.message_received(peer, lookup, sizes(lookup.cids), now)
+        self.message_received(peer, lookup, sizes(lookup.cids) if lookup.cids else (), now)
 
     def notify_new_blocks(self, sizes: Mapping[CID, int], now: float) -> None:
         check_sizes(sizes.values())

@@ -95,8 +95,9 @@ class DecisionCore(Protocol):
     def receive(
         self, peer: str, body: bytes, sizes: Callable[[list[CID]], Sequence[int | None]], now: float
     ) -> None:
-        """From the bytes of a message to queued answers in one call; `sizes` is a store's `sizes`.
+        """From the bytes of a message to queued answers in one call.
 
+        `sizes` is a store's `sizes`, called if there is anything to look up.
         WireError for a bad body, or whatever `sizes` raises; then nothing is changed.
         """
 
