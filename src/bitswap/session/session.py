@@ -403,19 +403,23 @@ class Session:
     def _next_round(self, now: float) -> None:
         """Everybody may be asked again for what everybody was asked for, those outside the session too.
 
-        Not for too much at once, since whoever lacks a block keeps the want.
+        Not for too much at once, since whoever lacks a block keeps the want; and where nobody is known, first
+        for what nobody was asked for yet.
         """
-        wants = self.wants
+        wants, options = self.wants, self._options
         self._round_due = None
         waiting = [want for want in wants.idle.values() if want.group is None and want.probing is None]
-        ended = waiting if self._is_confined() else waiting[: self._options.broadcast_wants]
+        untried = 0 if self.peers else len(wants.fresh)
+        places = max(options.broadcast_wants - untried, 0)
+        ended = waiting if self._is_confined() else waiting[:places]
         for want in ended:
             want.tried = None
             want.doubted = False
             want.rounds += 1
             self._presence.forget_denials(want.cid)
             self._search.restart(want)
-        self._pause = min(self._pause * 2.0, self._options.max_retry_delay)
+        if not untried or self._pause <= options.retry_delay:
+            self._pause = min(self._pause * 2.0, options.max_retry_delay)
         self._left_out = False
         wants.reconsider(ended)
         if len(ended) < len(waiting):
