@@ -29,6 +29,7 @@ class Subscription:
     __slots__ = (
         "_average",
         "_options",
+        "absent",
         "active",
         "alone",
         "closed",
@@ -46,6 +47,8 @@ class Subscription:
         self.owner = owner
         self.active: set[CID] = set()
         """Wanted by the session."""
+        self.absent: set[CID] = set()
+        """Of these, what everybody was asked for in vain: its bytes are not expected."""
         self.waiting: dict[CID, None] = {}
         """Not wanted yet, because the window is full."""
         self.ready: list[Block] = []
@@ -72,9 +75,16 @@ class Subscription:
         return max(min(self._options.window_blocks, int(self._options.window_bytes / self._average)), 1)
 
     @property
+    def places(self) -> int:
+        """Blocks more that may be expected."""
+        return max(self.limit + len(self.absent) - len(self.active) - len(self.ready), 0)
+
+    @property
     def free(self) -> int:
         """Places left in the window."""
-        return max(self.limit - len(self.active) - len(self.ready), 0)
+        if not self.absent:
+            return self.places
+        return max(min(self.places, self._options.window_blocks - len(self.active) - len(self.ready)), 0)
 
     @property
     def room(self) -> int:
@@ -119,6 +129,7 @@ class Subscription:
         for cid in cids:
             if cid in self.active:
                 self.active.discard(cid)
+                self.absent.discard(cid)
                 asked.append(cid)
             elif self.waiting.pop(cid, self) is None:
                 unasked.append(cid)
@@ -136,6 +147,8 @@ class Subscription:
     def deliver(self, blocks: Sequence[Block], cids: Sequence[CID], size: int) -> None:
         """Blocks of together `size` bytes came; they are in `active`."""
         self.active.difference_update(cids)
+        if self.absent:
+            self.absent.difference_update(cids)
         self.ready.extend(blocks)
         mean = size / len(blocks)
         # Bigger blocks count at once, because what is under way cannot be taken back.
@@ -144,6 +157,7 @@ class Subscription:
     def fail(self, failure: Failure) -> None:
         """A wanted block was given up."""
         self.active.discard(failure.cid)
+        self.absent.discard(failure.cid)
         self.missing.append(failure.cid)
         self.reasons.update(failure.reasons)
         self.lost = self.lost or failure.lost
@@ -156,8 +170,9 @@ class Subscription:
         """How a block stands that the session is not asked for; None if it has nothing to do with this."""
         if cid in self.waiting:
             ahead = list(self.waiting).index(cid)
+            asked = len(self.active) - len(self.absent)
             words = (
-                f"{len(self.active)} blocks are asked for and {len(self.ready)} wait to be taken, "
+                f"{asked} blocks are asked for and {len(self.ready)} wait to be taken, "
                 f"of {self.limit} together; {ahead} come before it"
             )
             step = Step("it is asked for when blocks have come and were taken")

@@ -73,6 +73,7 @@ class SessionManager:
             named=named,
             broadcast=broadcast,
             is_shared=self._is_shared,
+            has_place=self._has_place,
             searches=self._searches,
         )
         self._sessions[session] = {}
@@ -81,6 +82,15 @@ class SessionManager:
     def _is_shared(self, cid: CID) -> bool:
         """Whether several sessions want it."""
         return len({subscription.session for subscription in self._waiting.of(cid)}) > 1
+
+    def _has_place(self, session: Session, cid: CID) -> bool:
+        """Whether a request of the session has a place, which it takes, for a block that everybody lacked."""
+        mine = [request for request in self._waiting.of(cid) if request.session is session]
+        if not any(request.places or cid not in request.absent for request in mine):
+            return False
+        for request in mine:
+            request.absent.discard(cid)
+        return True
 
     def close_session(self, session: Session, now: float) -> None:
         """End every request of the session and forget it; a second call does nothing."""
@@ -129,17 +139,28 @@ class SessionManager:
 
     def flow(self, subscription: Subscription, now: float) -> None:
         """Blocks were taken: go on with wants that wait for a place in the window."""
-        if subscription.waiting and not subscription.closed:
-            self._activate(subscription, subscription.flow(), now)
+        if not subscription.closed:
+            self._refill(subscription, now)
+            self._follow_up(subscription.session, now)
+
+    def _refill(self, subscription: Subscription, now: float) -> None:
+        """First comes what has turned up, then what was not asked for yet."""
+        session = subscription.session
+        places = subscription.places if session.wants.barred else 0
+        if places and (places >= len(session.wants.barred) or places * 8 >= subscription.limit):
+            session.resume(places, now)
+        if subscription.waiting:
+            self._begin(subscription, subscription.flow(), now)
 
     def _activate(self, subscription: Subscription, cids: list[CID], now: float) -> None:
-        if not cids:
-            return
-        session = subscription.session
-        self._waiting.subscribe(subscription, cids)
-        known = session.wants.all
-        session.add([cid for cid in cids if cid not in known] if known else cids, now)
-        self._tell_failures(session, now)
+        self._begin(subscription, cids, now)
+        self._follow_up(subscription.session, now)
+
+    def _begin(self, subscription: Subscription, cids: list[CID], now: float) -> None:
+        if cids:
+            self._waiting.subscribe(subscription, cids)
+            known = subscription.session.wants.all
+            subscription.session.add([cid for cid in cids if cid not in known] if known else cids, now)
 
     def cancel(self, subscription: Subscription, cids: Iterable[CID], now: float) -> list[CID]:
         """The request does not want these any more; others keep them. Returns those that were outstanding."""
@@ -167,7 +188,7 @@ class SessionManager:
         self._peers.cancel(nobodys, now)
         self._presence.forget(nobodys)
         session.cancel(left, now)
-        self._tell_failures(session, now)
+        self._follow_up(session, now)
 
     # -- what peers say
 
@@ -199,7 +220,7 @@ class SessionManager:
         self._presence.forget(blocks)
         for session, sizes in sessions.items():
             session.blocks_received(peer, list(sizes), sum(sizes.values()), now)
-            self._tell_failures(session, now)
+            self._follow_up(session, now)
 
     def _sort_out(self, peer: Peer | None, blocks: Sequence[Block]) -> tuple[list[Block], list[Block]]:
         """Blocks that nobody waits for: those that came twice, and the others."""
@@ -234,7 +255,7 @@ class SessionManager:
                     sessions.setdefault(subscription.session, ({}, {}))[place][cid] = None
         for session, (has, lacks) in sessions.items():
             session.answers_received(peer, has, lacks, now)
-            self._tell_failures(session, now)
+            self._follow_up(session, now)
 
     def silent(self, peer: Peer, cids: Sequence[CID], reason: str, now: float) -> None:
         """`peer` has not answered these in time."""
@@ -244,7 +265,7 @@ class SessionManager:
                 sessions.setdefault(subscription.session, {})[cid] = None
         for session, mine in sessions.items():
             session.silent(peer, mine, reason, now)
-            self._tell_failures(session, now)
+            self._follow_up(session, now)
 
     def searches_moved(
         self, events: Iterable[ProviderConnected[Session] | SearchOver[Session]], now: float
@@ -256,7 +277,7 @@ class SessionManager:
                 session.provider_found(event.peer, event.cid, now)
             else:
                 session.providers.over(event.outcome, now)
-            self._tell_failures(session, now)
+            self._follow_up(session, now)
 
     # -- connections
 
@@ -270,18 +291,20 @@ class SessionManager:
     def on_deadline(self, session: Session, now: float) -> None:
         """It is time for another round of `session`."""
         session.on_deadline(now)
-        self._tell_failures(session, now)
+        self._follow_up(session, now)
 
     def _for_each(self, tell: Callable[[Session], None], now: float) -> None:
         for session in list(self._sessions):
             tell(session)
-            self._tell_failures(session, now)
+            self._follow_up(session, now)
 
     # -- what came of it
 
-    def _tell_failures(self, session: Session, now: float) -> None:
-        """Tell the requests of the session which wants it has given up."""
-        while session.failures:
+    def _follow_up(self, session: Session, now: float) -> None:
+        """Tell the requests of the session which wants it has given up, or asked everybody for in vain."""
+        while session.failures or session.absent:
+            if session.absent:
+                self._make_places(session, now)
             failures, session.failures = session.failures, []
             for failure in failures:
                 for subscription in self._waiting.of(failure.cid):
@@ -289,7 +312,22 @@ class SessionManager:
                         self._waiting.unsubscribe(subscription, [failure.cid])
                         subscription.fail(failure)
                         self._woken[subscription] = None
-            self._drop(session, [failure.cid for failure in failures], now)
+            if failures:
+                self._drop(session, [failure.cid for failure in failures], now)
+
+    def _make_places(self, session: Session, now: float) -> None:
+        """What everybody lacks keeps nothing else away: other wants have its places."""
+        absent, session.absent = session.absent, []
+        requests: dict[Subscription, None] = {}
+        for cid in absent:
+            for request in self._waiting.of(cid):
+                if request.session is session:
+                    request.absent.add(cid)
+                    requests[request] = None
+        for request in requests:
+            self._refill(request, now)
+            if request.room:
+                self._woken[request] = None
 
     def woken(self) -> list[Subscription]:
         """The requests that something has come for since the last call."""

@@ -227,7 +227,6 @@ class TestAHolderThatComesLate:
 class TestManyAbsentKeys:
     """A window full of what nobody has must not keep the rest away."""
 
-    @pytest.mark.xfail(strict=True, reason="wants that everybody denied fill the window for ever")
     @pytest.mark.parametrize("nodes", [2, 6, 30])
     def test_absent_ones_before_present_ones(self, nodes: int) -> None:
         net, (ours, theirs, *_) = swarm(nodes)

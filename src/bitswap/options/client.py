@@ -14,7 +14,7 @@ class ClientOptions:
     window_blocks: int = 4096
     """Blocks that one getter has asked for or not yet handed out."""
     window_bytes: int = 64 * MIB
-    """The same in bytes, by the running average of block sizes."""
+    """The same in bytes, by the average size of blocks, without what everybody was asked for in vain."""
     expected_block_bytes: int = 256 * KIB
     """Bytes a block is taken to have before the first one came (the usual chunk size of kubo)."""
     lookup_slice: int = 256

@@ -39,8 +39,12 @@ class Asking:
         options: ClientOptions,
         is_shared: Callable[[CID], bool],
         may_ask: Callable[[Peer], bool],
+        may_come: Callable[[Want], bool],
     ) -> None:
-        """`is_shared`: whether other sessions want a block too. `may_ask`: whether a peer may be a member."""
+        """`is_shared`: whether other sessions want a block too. `may_ask`: whether a peer may be a member.
+
+        `may_come`: whether there is a place for a block that everybody lacked.
+        """
         self._wants = wants
         self._members = members
         self._network = network
@@ -49,6 +53,7 @@ class Asking:
         self._options = options
         self._is_shared = is_shared
         self._may_ask = may_ask
+        self._may_come = may_come
 
     # -- wants that nothing is known about
 
@@ -164,10 +169,14 @@ class Asking:
                 if left_out >= _LOOK_AHEAD:
                     break
                 continue
+            only_probes = not holders and len(able) > 2 and self._seldom_has(chosen)
+            if not only_probes and not self._may_come(want):
+                wants.bar(want)
+                continue
             if not holders:
                 for peer in self._worth_probing(want, chosen, able):
                     haves.setdefault(peer, []).append(want)
-            if not holders and len(able) > 2 and self._seldom_has(chosen):
+            if only_probes:
                 haves.setdefault(chosen, []).append(want)
                 want.doubted = True
                 rests.append(want)
@@ -203,7 +212,7 @@ class Asking:
         if want.asked is not None:
             if want.asked is not member:
                 self._search.probe(peer, [want], now)
-        elif not member.outstanding or member.outstanding < member.limit:
+        elif (not member.outstanding or member.outstanding < member.limit) and self._may_come(want):
             self._wants.unplace(want)
             self._search.restart(want)
             want.asked = member

@@ -112,6 +112,9 @@ def _place(session: Session, want: Want, at: At, now: float) -> _Place:
     if cid in wants.lost:
         words = f"{len(session._search)} others are looked for, as many as may be at a time"
         return _Place(State.NO_ROOM, words, list(wants.lost).index(cid))
+    if cid in wants.barred:
+        words = "somebody may have it now, and what has come is to be taken first"
+        return _Place(State.NO_ROOM, words, list(wants.barred).index(cid))
     return _Place(State.RESTING, next=(_round(session, now),))
 
 

@@ -55,6 +55,7 @@ class Session:
         named: Iterable[Peer] | None = None,
         broadcast: bool = True,
         is_shared: Callable[[CID], bool] = lambda _: False,
+        has_place: Callable[[Session, CID], bool] = lambda _, __: True,
         searches: SessionSearches[Session] | None = None,
     ) -> None:
         """`is_shared` says whether other sessions want a block as well; `searches` finds providers."""
@@ -63,6 +64,8 @@ class Session:
         self.wants = Wants()
         self.failures: list[Failure] = []
         """Wants given up since somebody last looked."""
+        self.absent: list[CID] = []
+        """What everybody was asked for in vain since somebody last looked."""
         self.closed = False
         self.blocks = 0
         self.bytes = 0
@@ -75,8 +78,17 @@ class Session:
         self._search = Search(number, peers, self.peers, presence, options)
         self.providers = Providers(self, self.wants, presence, deadlines, searches if broadcast else None)
         self._asking = Asking(
-            self.wants, self.peers, peers, presence, self._search, options, is_shared, self._may_ask
+            self.wants,
+            self.peers,
+            peers,
+            presence,
+            self._search,
+            options,
+            is_shared,
+            self._may_ask,
+            self._may_come,
         )
+        self._has_place = has_place
         self._pause = options.retry_delay
         self._round_due: float | None = None  # when everybody may be asked again
         self._round_limit = 0.0  # until when that is put off because the session gets on
@@ -220,6 +232,18 @@ class Session:
     def _may_ask(self, peer: Peer) -> bool:
         """Whether the session may turn to `peer`: it is there, and named where only named peers count."""
         return peer in self._network and (self._broadcast or peer in (self.peers.named or ()))
+
+    def _may_come(self, want: Want) -> bool:
+        """Whether a block may be asked for: one that everybody lacked needs a place in the window again."""
+        if want.absent and not self._has_place(self, want.cid):
+            return False
+        want.absent = False
+        return True
+
+    def resume(self, places: int, now: float) -> None:
+        """There are so many places for blocks that have turned up."""
+        self.wants.reconsider(islice(self.wants.barred.values(), places))
+        self._ask(now)
 
     def _release(self, want: Want, peer: Peer) -> None:
         """If `peer` has the want-block, nobody has it any more; the caller finds a place for the want."""
@@ -365,6 +389,9 @@ class Session:
         for want in ended:
             wants.rest(want)
             self._plan_round(now)
+            if self._broadcast and len(self._network):
+                want.absent = True
+                self.absent.append(want.cid)
         self.providers.seek([want.cid for want in ended], now)
         self._set_timer()
         return bool(begun)

@@ -17,6 +17,7 @@ class Want:
     """One block that a session is after."""
 
     __slots__ = (
+        "absent",
         "asked",
         "blind",
         "cid",
@@ -42,6 +43,8 @@ class Want:
         """Who is passed over until the next round, and why; DONT_HAVEs are in the presences instead."""
         self.rounds = 0
         """How often everybody was asked for it in vain."""
+        self.absent = False
+        """Whether everybody was asked in vain: until it turns up no place for its bytes is kept."""
         self.doubted = False
         """Whether members were only asked if they have it, in this round: silence means no."""
         self.wave = 0
@@ -93,7 +96,7 @@ class Group:
 
 
 class Wants:
-    """Every want is asked of somebody or in exactly one of five places."""
+    """Every want is asked of somebody or in exactly one of six places."""
 
     def __init__(self) -> None:
         self.all: dict[CID, Want] = {}
@@ -107,6 +110,8 @@ class Wants:
         """Nobody in the session can be asked; to be looked for outside."""
         self.idle: dict[CID, Want] = {}
         """Waits for answers of peers that may have it, for a newcomer, or for the next round."""
+        self.barred: dict[CID, Want] = {}
+        """Has turned up, and is asked for when the window of its requests has a place for it."""
         self._made = 0
 
     def __len__(self) -> int:
@@ -132,7 +137,7 @@ class Wants:
     def unplace(self, want: Want) -> None:
         """Take a want that nobody is asked for out of its place."""
         cid = want.cid
-        for place in (self.fresh, self.again, self.held, self.idle, self.lost):
+        for place in (self.fresh, self.again, self.held, self.idle, self.lost, self.barred):
             if place.pop(cid, None) is not None:
                 return
 
@@ -157,6 +162,11 @@ class Wants:
         """There is nothing to do for it now but to wait."""
         self.unplace(want)
         self.idle[want.cid] = want
+
+    def bar(self, want: Want) -> None:
+        """It could be asked for, and there is no place for it."""
+        self.unplace(want)
+        self.barred[want.cid] = want
 
     def __bool__(self) -> bool:
         return bool(self.all)
