@@ -285,9 +285,13 @@ class Client(Fetcher):
         self._do(work)
 
     def _take(
-        self, subscription: Subscription, getter: Getter, make_waiter: Callable[[], _W]
+        self,
+        subscription: Subscription,
+        getter: Getter,
+        make_waiter: Callable[[], _W],
+        until_room: bool = False,
     ) -> tuple[list[Block], _W | None]:
-        """The blocks that have come, or a waiter that is released once something has."""
+        """The blocks that have come, or a waiter that is released once something has, or there is room."""
         waiter = failure = None
         with self._lock:
             self._check_open(subscription)
@@ -296,7 +300,8 @@ class Client(Fetcher):
             work = self._work(now)
             if not blocks:
                 failure = self._given_up(subscription)
-                if failure is None and subscription.outstanding and not getter._interrupted:
+                looked = getter._interrupted or (until_room and subscription.room)
+                if failure is None and subscription.outstanding and not looked:
                     waiter = make_waiter()
                     if waiter not in getter._waiters:
                         getter._waiters.append(waiter)

@@ -123,10 +123,11 @@ class BlockGetter(Protocol):
     def want(self, cids: Iterable[AnyCid]) -> None:
         """Want these as well; what is outstanding is ignored, what exceeds the window waits for its turn."""
 
-    def take(self, timeout: float | None = None) -> list[Block]:
+    def take(self, timeout: float | None = None, *, until_room: bool = False) -> list[Block]:
         """Wait for at least one block and return all that have come, in order of arrival.
 
-        Empty only when nothing is outstanding. Raises NotFound, or its subclass PeersLost, once all that is
+        Empty only when nothing is outstanding or, with `until_room`, when there is room for more wants: what
+        nobody has keeps no place. Raises NotFound, or its subclass PeersLost, once all that is
         left was given up; Timeout after `timeout` seconds without a block (default: what the getter was made
         with); Closed.
         """
@@ -211,11 +212,11 @@ class Getter:
                 inline[cid] = Block(cid, data)
         self._client._want(self._subscription, wanted, list(inline.values()))
 
-    def take(self, timeout: float | None = None) -> list[Block]:
+    def take(self, timeout: float | None = None, *, until_room: bool = False) -> list[Block]:
         limit = self._timeout if timeout is None else timeout
         deadline = None if limit is None else time.monotonic() + limit
         while True:
-            blocks, waiter = self._client._take(self._subscription, self, _held_lock)
+            blocks, waiter = self._client._take(self._subscription, self, _held_lock, until_room)
             if waiter is None:
                 return blocks
             while not waiter.acquire(timeout=_nap(deadline)):
@@ -319,11 +320,13 @@ class Fetcher(ABC):
                         yield from getter.poll()
                         raise
                 if not (source.more and getter.room):
-                    blocks = getter.take()
+                    blocks = getter.take(until_room=source.more)
                     if not blocks and not source.more:
                         return
-                elif not (blocks := getter.poll(patient=False)) and getter.outstanding:
-                    # The source is slow, so it is read on.
+                else:
+                    blocks = getter.poll(patient=False)
+                if not blocks and getter.outstanding:
+                    # The source is slow, or there is room for more of it, so it is read on.
                     if timeout is not None and time.monotonic() - quiet_since >= timeout:
                         raise getter.timed_out(timeout)
                     continue

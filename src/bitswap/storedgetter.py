@@ -76,8 +76,11 @@ class StoredGetter:
             # Whoever waits for the network meanwhile gets what is here.
             self._remote.interrupt()
 
-    def take(self, timeout: float | None = None) -> list[Block]:
-        return self._take(lambda: self._remote.take(timeout)) or []
+    def take(self, timeout: float | None = None, *, until_room: bool = False) -> list[Block]:
+        def from_network() -> list[Block]:
+            return self._remote.take(timeout, until_room=until_room or bool(self._wanted))
+
+        return self._take(from_network, until_room) or []
 
     def try_take(self, waiter: Waiter) -> list[Block] | None:
         """`take` that waits for the store only; see `Getter.try_take`."""
@@ -96,7 +99,9 @@ class StoredGetter:
         step = Step("it is looked up when blocks have come and were taken")
         return Wait(self._remote.session, State.QUEUED, words, next=(step,))
 
-    def _take(self, from_network: Callable[[], list[Block] | None]) -> list[Block] | None:
+    def _take(
+        self, from_network: Callable[[], list[Block] | None], until_room: bool = False
+    ) -> list[Block] | None:
         while True:
             with self._lock:
                 self._look_up()
@@ -109,7 +114,7 @@ class StoredGetter:
                 return None
             if fetched:
                 self._keep(fetched, blocks)
-            if blocks or fetched or not self.outstanding:
+            if blocks or fetched or not self.outstanding or (until_room and self.room):
                 return blocks + fetched
 
     def _keep(self, fetched: list[Block], read: list[Block]) -> None:
