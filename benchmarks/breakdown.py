@@ -35,10 +35,10 @@ KINDS = {
     "hash and decode": ("sha256", "from_body", "message_reader.py:_deliver"),
     "frame assembly": ("feed", "message_reader.py:_feed"),
     "encode": ("to_frames", "lane.py:_write"),
-    "socket read": ("recv_into", "recv"),
-    "socket write": ("send", "sendmsg"),
-    "encrypt": ("SSL_write", "BIO_read", "encrypt"),
-    "decrypt": ("SSL_read", "BIO_write", "decrypt"),
+    "socket read": ("recv_into", "recv", "sockets.py:receive_into"),
+    "socket write": ("send", "sendmsg", "sockets.py:send_some"),
+    "encrypt": ("SSL_write", "BIO_read", "encrypt", "tls_records.py:write"),
+    "decrypt": ("SSL_read", "BIO_write", "decrypt", "tls_records.py:read_into", "tls.py:receive"),
 }
 """C functions by name; compiled functions, which the profiler does not see, by the place that calls them."""
 NAMES = {name: kind for kind, names in KINDS.items() for name in names}

@@ -121,6 +121,8 @@ def exchange(args: argparse.Namespace, case: str, cids: list[CID]) -> Measured:
         args.security,
         "--busy",
         case,
+        "--switch-interval",
+        args.switch_interval,
     )
     command = [sys.executable, "-m", "benchmarks.busy", *map(str, words)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
@@ -143,8 +145,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--security", choices=("tls", "noise"), default="tls")
     parser.add_argument("--busy", default="none,getter,server", help=f"of {', '.join(CASES)}")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--switch-interval", type=float, default=sys.getswitchinterval(), help="seconds")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     args: Any = parser.parse_args(argv)
+    sys.setswitchinterval(args.switch_interval)
     if args.serve:
         serve(args)
         return

@@ -35,12 +35,20 @@ def _choose() -> tuple[ReceiveInto, Send]:
         except ImportError:
             pass
         else:
-            receive, send = calls.receive_into, calls.send
-            return (
-                lambda sock, buffer: receive(sock.fileno(), buffer),
-                lambda sock, parts: send(sock.fileno(), parts),
-            )
+            return _compiled(calls.receive_into, calls.send)
     return LIBRARY
+
+
+def _compiled(
+    receive: Callable[[int, memoryview], int], send: Callable[[int, Iterable[bytes | memoryview]], int]
+) -> tuple[ReceiveInto, Send]:
+    def receive_into(sock: socket.socket, buffer: memoryview) -> int:
+        return receive(sock.fileno(), buffer)
+
+    def send_some(sock: socket.socket, parts: Iterable[bytes | memoryview]) -> int:
+        return send(sock.fileno(), parts)
+
+    return receive_into, send_some
 
 
 receive_into, send = _choose()
