@@ -57,7 +57,7 @@ LAYERS = (
     ("client", "providerdriver", "server", "getter", "storedgetter", "testnet", "dag"),
     ("bitswap", "conform", "simulation"),
     ("aio", "simulation", "testinstance"),
-    ("cli",),
+    ("cli", "processes"),
 )
 """Rooms from the ground up: none imports what stands above it."""
 

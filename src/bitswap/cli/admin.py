@@ -14,42 +14,39 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from bitswap.cli.answers import ANSWERS, METRICS, Query, Record
 from bitswap.cli.arguments import endpoint_text
 from bitswap.cli.scrape import CONTENT_TYPE, Scrape
 from bitswap.errors import BitswapError, UsageError
-from bitswap.network.libp2p.peer_id import peer_id_from_text
-
-if TYPE_CHECKING:
-    from bitswap import Bitswap
-    from bitswap.stat import Stat
 
 log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 5.0
 """Requests are answered one after the other, so each has so long to arrive, and its answer to leave."""
 
-METRICS = "/metrics"
-
-Query = dict[str, str]
-Record = dict[str, Any]
-
 
 @contextmanager
-def answering(node: Bitswap, endpoint: tuple[str, int], scrape: Scrape | None = None) -> Iterator[str]:
+def answering(
+    node: Any,
+    endpoint: tuple[str, int],
+    scrape: Scrape | None = None,
+    answers: Mapping[str, Callable[[Any, Query], Record]] = ANSWERS,
+) -> Iterator[str]:
     """Answer questions about `node` at (host, port) until the end; yields HOST:PORT as it really is.
+
+    `answers` has for each path what answers it, given `node` and the query; without it `node` is a Bitswap.
 
     A name is listened on only where it stands for a loopback address; any other address has to be written
     out. Raises UsageError when that is not so, or nothing can be listened on there.
     """
-    server = _Server(node, endpoint, scrape)
+    server = _Server(node, endpoint, scrape, answers)
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="bitswap-admin", daemon=True
     )
@@ -59,11 +56,6 @@ def answering(node: Bitswap, endpoint: tuple[str, int], scrape: Scrape | None = 
     finally:
         server.end()
         thread.join()
-
-
-def stat_record(stat: Stat) -> Record:
-    """Statistics as JSON takes them."""
-    return {**asdict(stat), "wantlist": [str(cid) for cid in stat.wantlist]}
 
 
 def _bindable(host: str, port: int) -> tuple[int, tuple[Any, ...]]:
@@ -93,9 +85,16 @@ class _Server(socketserver.TCPServer):
     # On Windows the option would let two programs have the same port.
     allow_reuse_address = os.name != "nt"
 
-    def __init__(self, node: Bitswap, endpoint: tuple[str, int], scrape: Scrape | None) -> None:
+    def __init__(
+        self,
+        node: Any,
+        endpoint: tuple[str, int],
+        scrape: Scrape | None,
+        answers: Mapping[str, Callable[[Any, Query], Record]],
+    ) -> None:
         self.node = node
         self.scrape = scrape
+        self.answers = answers
         self.host = endpoint[0]
         self._ending = False
         self._current: socket.socket | None = None
@@ -165,12 +164,14 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             url = urlsplit(self.path)
-            answer = ANSWERS.get(url.path)
+            answer = self.server.answers.get(url.path)
             if answer is None and url.path == METRICS and self.server.scrape is not None:
                 self._reply_metrics(self.server.scrape)
                 return
             if answer is None:
-                self.send_error(HTTPStatus.NOT_FOUND, f"there is {', '.join([*ANSWERS, METRICS])}")
+                self.send_error(
+                    HTTPStatus.NOT_FOUND, f"there is {', '.join([*self.server.answers, METRICS])}"
+                )
                 return
             query = {name: values[-1] for name, values in parse_qs(url.query, max_num_fields=8).items()}
             record = answer(self.server.node, query)
@@ -229,35 +230,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         log.debug(format, *args)
-
-
-def _stat(node: Bitswap, query: Query) -> Record:
-    return {
-        "peer_id": node.network.self_id,
-        "connected": len(node.peers()),
-        **stat_record(node.stat()),
-    }
-
-
-def _wantlist(node: Bitswap, query: Query) -> Record:
-    peer = peer_id_from_text(query["peer"]) if "peer" in query else node.network.self_id
-    return {"peer": peer, "wantlist": [str(cid) for cid in node.wantlist_for_peer(peer)]}
-
-
-def _ledger(node: Bitswap, query: Query) -> Record:
-    if "peer" not in query:
-        raise UsageError("a ledger is kept with a peer: add ?peer=ID")
-    return node.ledger_for_peer(peer_id_from_text(query["peer"]))._asdict()
-
-
-def _peers(node: Bitswap, query: Query) -> Record:
-    latency = node.network.latency
-    return {"peers": [{"peer": peer, "latency_seconds": latency(peer)} for peer in node.peers()]}
-
-
-ANSWERS: dict[str, Callable[[Bitswap, Query], Record]] = {
-    "/stat": _stat,
-    "/wantlist": _wantlist,
-    "/ledger": _ledger,
-    "/peers": _peers,
-}

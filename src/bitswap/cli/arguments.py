@@ -185,6 +185,13 @@ def _serve(commands: Commands, common: argparse.ArgumentParser) -> None:
     _store(parser)
     _network(parser)
     parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=positive,
+        default=1,
+        help="serve from N processes over one store, so that N cores are used (default: 1; not with memory:)",
+    )
+    parser.add_argument(
         "--admin",
         metavar="HOST:PORT",
         type=endpoint,

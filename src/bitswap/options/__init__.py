@@ -15,6 +15,7 @@ from bitswap.options.network import NetworkOptions
 from bitswap.options.routing import RoutingOptions
 from bitswap.options.server import ServerOptions
 from bitswap.options.store import StoreOptions
+from bitswap.options.workers import WorkerOptions
 
 __all__ = [
     "KIB",
@@ -28,6 +29,7 @@ __all__ = [
     "RoutingOptions",
     "ServerOptions",
     "StoreOptions",
+    "WorkerOptions",
 ]
 
 

@@ -19,8 +19,8 @@ from bitswap.options import NetworkOptions
 
 _log = logging.getLogger("bitswap.network")
 
-_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-_ACCEPTS_A_TURN = 64
+OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+ACCEPTS_A_TURN = 64
 _BACKLOG = 1024
 _ANY = {"0.0.0.0": ("127.0.0.1", "192.0.2.1"), "::": ("::1", "2001:db8::1")}
 """For each wildcard: the loopback address, and a documentation address for finding the outward one."""
@@ -40,7 +40,7 @@ class Listener:
         self._options = options
         self._accepting = False
         self._closed = False
-        self._sock = _bind(address)
+        self._sock = bind(address)
         self.host, self.port = self._sock.getsockname()[:2]
 
     def start(self) -> None:
@@ -62,7 +62,7 @@ class Listener:
 
     def ready(self, events: int) -> None:
         """Called by the reactor."""
-        for _ in range(_ACCEPTS_A_TURN):
+        for _ in range(ACCEPTS_A_TURN):
             if self._closed:
                 return
             if self._swarm.handshakes_full:
@@ -73,7 +73,7 @@ class Listener:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                if error.errno not in _OUT_OF_RESOURCES:
+                if error.errno not in OUT_OF_RESOURCES:
                     # This one connection is gone already; the next is not.
                     continue
                 self._out_of_resources(error)
@@ -99,16 +99,22 @@ class Listener:
         self._reactor.later(self._options.accept_pause, self.start)
 
     def addresses(self) -> list[str]:
-        """Multiaddrs without peer id that others can dial; wildcards are replaced by real addresses."""
-        hosts = [self.host]
-        if self.host in _ANY:
-            loopback, outside = _ANY[self.host]
-            outward = _outward(outside)
-            hosts = [loopback] if outward in (None, loopback) else [loopback, str(outward)]
-        return [f"/{'ip6' if ':' in host else 'ip4'}/{host}/tcp/{self.port}" for host in hosts]
+        """As `reachable` has them."""
+        return reachable(self.host, self.port)
 
 
-def _bind(address: Multiaddr) -> socket.socket:
+def reachable(host: str, port: int) -> list[str]:
+    """Multiaddrs without peer id that others can dial; wildcards are replaced by real addresses."""
+    hosts = [host]
+    if host in _ANY:
+        loopback, outside = _ANY[host]
+        outward = _outward(outside)
+        hosts = [loopback] if outward in (None, loopback) else [loopback, str(outward)]
+    return [f"/{'ip6' if ':' in host else 'ip4'}/{host}/tcp/{port}" for host in hosts]
+
+
+def bind(address: Multiaddr) -> socket.socket:
+    """A listening socket that does not block. Raises ListenError."""
     try:
         host, port, family = tcp_target(address)
         found = numeric(host, port)

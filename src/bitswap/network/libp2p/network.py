@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -17,6 +18,7 @@ from bitswap.network.libp2p.addresses import dialable
 from bitswap.network.libp2p.connection import security_ids
 from bitswap.network.libp2p.descriptors import raise_descriptor_limit
 from bitswap.network.libp2p.dialer import Dialer
+from bitswap.network.libp2p.handed import HandedSockets
 from bitswap.network.libp2p.host import Host, NetworkStat
 from bitswap.network.libp2p.identity import PeerIdentity, peer_id_from_text
 from bitswap.network.libp2p.listener import Listener, bind_all
@@ -54,15 +56,18 @@ class Libp2pNetwork:
         security: Sequence[str] = ("tls", "noise"),
         options: NetworkOptions | None = None,
         protocols: Sequence[str] = PROTOCOLS,
+        handed: socket.socket | None = None,
     ) -> None:
         """`listen` are multiaddrs such as /ip4/0.0.0.0/tcp/4001 (port 0: any); `identity` a key, or the path
-        of a key file that is made when missing; `security` in order of preference. Raises UsageError."""
+        of a key file that is made when missing; `security` in order of preference. With `handed`, a socket as
+        `HandedSockets` takes it, another process listens at those addresses. Raises UsageError."""
         if isinstance(listen, str) or isinstance(security, str):
             raise UsageError("listen and security take lists")
         self.options = options or NetworkOptions()
         self._listen = tuple(Multiaddr.parse(text) for text in listen)
         self._security = security_ids(security)
         self._protocols = tuple(protocols)
+        self._handed = handed
         if identity is None:
             identity = PeerIdentity.generate()
         elif not isinstance(identity, PeerIdentity):
@@ -72,7 +77,7 @@ class Libp2pNetwork:
         self._reactor: Reactor | None = None
         self._closing = False
         self._addrs: tuple[str, ...] = ()
-        self._listeners: list[Listener] = []
+        self._listeners: Sequence[Listener | HandedSockets] = ()
         self._metrics: NetworkMetrics | None = None
         self._unwatch: Stop | None = None
         self._dials: dict[str, list[Future[str]]] = {}
@@ -124,7 +129,10 @@ class Libp2pNetwork:
             self._resolver = Resolver(options.max_resolvers)
             self._dialer = Dialer(reactor, self._swarm, self._resolver, options)
             try:
-                self._listeners = bind_all(reactor, self._swarm, self._listen, options)
+                if self._handed is not None:
+                    self._listeners = [HandedSockets(reactor, self._swarm, self._handed, self._listen)]
+                else:
+                    self._listeners = bind_all(reactor, self._swarm, self._listen, options)
             except BaseException:
                 reactor.stop()
                 raise

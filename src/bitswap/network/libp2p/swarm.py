@@ -61,6 +61,8 @@ class Swarm:
         self.closed = False
         self.room_for_handshakes: Callable[[], None] = lambda: None
         """Called when an inbound handshake ended one way or the other."""
+        self.inbound_over: Callable[[], None] = lambda: None
+        """Called when an inbound connection was refused or is gone."""
         self._reactor = reactor
         self._identity = identity
         self._security = security
@@ -92,6 +94,7 @@ class Swarm:
         if self.closed or too_many is not None:
             sock.close()
             self.refused += 1
+            self.inbound_over()
             # Who is refused comes again at once: the 1st, 2nd, 4th, 8th… refusal is told.
             if too_many is not None and self.refused & (self.refused - 1) == 0:
                 _log.warning("inbound connection %d was refused: %s", self.refused, too_many)
@@ -196,6 +199,7 @@ class Swarm:
         origin = self._origins.pop(link, None)
         if origin is not None:
             self._from.discard(origin)
+            self.inbound_over()
         remote = self.peers.get(link.peer)
         if remote is not None and link in remote.links:
             remote.links.remove(link)
