@@ -13,7 +13,7 @@ from bitswap.cidsource import AnyCid, to_cid
 from bitswap.client import Client
 from bitswap.clientsession import ClientSession, SessionStat
 from bitswap.decision.score_ledger import Receipt
-from bitswap.errors import BitswapError, NotFound
+from bitswap.errors import BitswapError
 from bitswap.getter import Fetcher
 from bitswap.metrics.interface import ObservedNetwork
 from bitswap.network.interface import Network, Peer
@@ -112,10 +112,7 @@ class Bitswap(Fetcher):
         return BitswapSession(self, self.client.new_session(peers, broadcast=broadcast))
 
     def _stored(self, cid: AnyCid) -> Block | None:
-        try:
-            return self.store.get(to_cid(cid))
-        except NotFound:
-            return None
+        return self.store.get_many([to_cid(cid)])[0]  # an error that nobody sees costs more than the look-up
 
     # -- adding
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from bitswap.block import Block
+from bitswap.blockstore.memory import waits_for_nothing
 from bitswap.cid import CID
 from bitswap.clock import Clock, SystemClock
 from bitswap.decision.block_reader import BlockReader
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from bitswap.metrics.interface import Metrics
 
 _log = logging.getLogger(__name__)
+_Then = Callable[[], None]
+_SMALL = 4096  # bytes of a message that may be answered on the network's thread
 
 
 class Server:
@@ -41,7 +44,7 @@ class Server:
 
     It is a `network.interface.Receiver`: alone, it is given to `network.start`; beside a client, whoever
     receives for both forwards to it. Network and store belong to the caller. Neither lock is held during a
-    store read, a send, or any call of the network, and never both at once.
+    read of a store that may wait, a send, or any call of the network, and never both at once.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class Server:
         self._tracer = tracer
         self._metrics = metrics
         self._remembers = options.max_known_blocks > 0
+        callbacks = (options.peer_block_request_filter, options.task_order, options.score_ledger)
+        self._is_prompt = waits_for_nothing(store) and not any(callbacks)
         self._engine_lock = threading.Lock()
         self._engine = Engine(network.self_id, options, secrets.randbits(64))
         # By peer whose message is being looked up: sizes of blocks that came since, None for those removed.
@@ -93,10 +98,16 @@ class Server:
                 self._wake.notify()
 
     def message_received(self, peer: Peer, message: Message) -> None:
-        """Take a message over and return; a peer that has too many waiting is paused."""
+        """Take a message over and return; a peer that has too many waiting is paused.
+
+        Where nobody waits and nothing need be waited for, it is answered before that: a change of threads
+        costs more than a few wants do.
+        """
         if self._tracer is not None:
             tell("tracer", self._tracer.message_received, peer, message)
         if not message.has_wants:
+            return
+        if self._is_prompt and message.body_size <= _SMALL and self._at_once(peer, self._answer, message):
             return
         with self._wake:
             if self._closed:
@@ -119,9 +130,10 @@ class Server:
     def blocks_received(self, peer: Peer, blocks: Iterable[Block]) -> None:
         """`peer` sent blocks that we wanted: credit it. Nobody is served; see `notify_new_blocks`."""
         sizes = [len(block.data) for block in blocks]
-        with self._wake:
-            if not self._closed and self._inboxes.credit(peer, len(sizes), sum(sizes)):
-                self._wake.notify()
+        if sizes and not self._at_once(peer, self._engine.blocks_received, sum(sizes), len(sizes)):
+            with self._wake:
+                if not self._closed and self._inboxes.credit(peer, len(sizes), sum(sizes)):
+                    self._wake.notify()
 
     def notify_new_blocks(self, blocks: Sequence[Block] | Sequence[CID]) -> None:
         """Blocks are in the store now: serve those who wait. Sizes of bare CIDs are looked up first."""
@@ -206,6 +218,61 @@ class Server:
     ) -> None:
         self.close()
 
+    # What takes no time, on the thread of whoever tells it
+
+    def _at_once(self, peer: Peer, step: Callable[..., _Then | None], *args: object) -> bool:
+        """Take one `step` with the engine's lock held, and what it returns without, if nobody is before it.
+
+        False, and nothing is done, where it would have to wait: for the engine, or for what the peer said
+        before.
+        """
+        with self._wake:
+            if self._closed or not self._inboxes.begin(peer):
+                return False
+        then: _Then | None = None
+        try:
+            if not self._engine_lock.acquire(blocking=False):
+                return False
+            try:
+                then = step(peer, *args)
+            except Exception:
+                _log.exception("a step of the server failed")
+            finally:
+                self._engine_lock.release()
+        finally:
+            self._handled(peer)
+        if then is not None:
+            then()
+        return True
+
+    def _answer(self, peer: Peer, wanted: Message) -> _Then | None:
+        """Take in a message; it is answered too if nobody else has something to get."""
+        engine = self._engine
+        others = engine.ready
+        lookup = engine.lookup(wanted)
+        sizes = self._reader.sizes(lookup.cids)
+        if self._remembers:
+            self._remember(lookup.cids, sizes, {})
+        engine.message_received(peer, lookup, sizes, self._clock.now())
+        if others:
+            return self._wake_puller
+        envelope, ready, earlier = self._take()
+        message = None
+        if envelope is not None:
+            try:
+                message = engine.fill(envelope, self._reader.blocks(envelope.cids))
+            except BaseException:
+                engine.envelope_failed(envelope, self._clock.now())
+                raise
+
+        def then() -> None:
+            self._warn()
+            self._tell_workers(ready or (envelope is not None and message is None), earlier)
+            if envelope is not None and message is not None:
+                self._send(envelope, message)
+
+        return then
+
     # The worker threads
 
     def _work(self) -> None:
@@ -273,12 +340,16 @@ class Server:
             if work.message is not None:
                 self._take_in(work.peer, work.message)
         finally:
-            with self._wake:
-                resumed = self._inboxes.finished(work.peer)
-                if self._inboxes:
-                    self._wake.notify()
-            for peer in resumed:
-                self._tell_network(self._network.resume, peer)
+            self._handled(work.peer)
+
+    def _handled(self, peer: Peer) -> None:
+        """The next that came from the peer may be taken in."""
+        with self._wake:
+            resumed = self._inboxes.finished(peer)
+            if self._inboxes:
+                self._wake.notify()
+        for other in resumed:
+            self._tell_network(self._network.resume, other)
 
     def _take_in(self, peer: Peer, message: Message) -> None:
         with self._engine_lock:
@@ -307,6 +378,10 @@ class Server:
                 if self._remembers:
                     self._remember(cids, sizes, changes)
                 self._engine.message_received(peer, lookup, sizes, self._clock.now())
+        self._warn()
+
+    def _warn(self) -> None:
+        """Of the first block that is too large."""
         if not self._told_too_large and (too_large := self._engine.too_large) is not None:
             self._told_too_large = True
             _log.warning(
@@ -327,17 +402,9 @@ class Server:
 
     def _serve(self) -> None:
         """Send one envelope, if there is one."""
-        now = self._clock.now()
         with self._engine_lock:
-            envelope = self._engine.next_envelope(now)
-            ready = self._engine.ready
-            before, self._deadline = self._deadline, self._engine.next_deadline()
-            earlier = self._deadline is not None and (before is None or self._deadline < before)
-        if ready:
-            self._wake_puller()
-        elif earlier:
-            with self._wake:
-                self._wake.notify()
+            envelope, ready, earlier = self._take()
+        self._tell_workers(ready, earlier)
         if envelope is None:
             return
         try:
@@ -349,6 +416,20 @@ class Server:
             self._wake_puller()
             return
         self._send(envelope, message)
+
+    def _take(self) -> tuple[Envelope | None, bool, bool]:
+        """With the engine's lock held: an envelope, whether there is more, whether the deadline is nearer."""
+        envelope = self._engine.next_envelope(self._clock.now())
+        before, self._deadline = self._deadline, self._engine.next_deadline()
+        earlier = self._deadline is not None and (before is None or self._deadline < before)
+        return envelope, self._engine.ready, earlier
+
+    def _tell_workers(self, ready: bool, earlier: bool) -> None:
+        if ready:
+            self._wake_puller()
+        elif earlier:
+            with self._wake:
+                self._wake.notify()
 
     def _fill(self, envelope: Envelope) -> Message | None:
         blocks = self._reader.blocks(envelope.cids)

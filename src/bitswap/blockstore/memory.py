@@ -116,3 +116,8 @@ class MemoryBlockstore:
     def _check_open(self) -> None:
         if self._closed:
             raise Closed("the store is closed")
+
+
+def waits_for_nothing(store: object) -> bool:
+    """Whether no look-up in `store` ever waits, neither for a disk nor for a lock; a subclass may well."""
+    return type(store) is MemoryBlockstore

@@ -107,6 +107,14 @@ class Inboxes:
         self._enqueue(peer, box)
         return True
 
+    def begin(self, peer: str) -> bool:
+        """Whether `peer` is here and nothing of it waits or is handled; until `finished` something is."""
+        box = self._boxes.get(peer)
+        if box is None or not box.here or box.busy or box.queued:
+            return False
+        box.busy = True
+        return True
+
     def take(self) -> Work | None:
         """The next thing to do; peers take turns, one message at a time."""
         if not self._queue:

@@ -230,6 +230,8 @@ class Account:
 def _lift(boxes: Iterable[_Box], cids: Collection[CID]) -> _Lifted:
     lifted: _Lifted = []
     for box in boxes:
+        if not box or not cids:
+            continue
         if len(box) <= len(cids):
             found = {cid: held for cid, held in box.items() if cid in cids}
         else:
