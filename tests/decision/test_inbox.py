@@ -131,3 +131,23 @@ def test_a_paused_peer_that_leaves_is_not_resumed() -> None:
     assert not boxes.is_paused("A")
     take(boxes)
     assert boxes.finished("A") == []
+
+
+def test_a_peer_of_whom_nothing_waits_can_be_handled_at_once() -> None:
+    boxes = Inboxes(8, 1000)
+    assert not boxes.begin("A")
+    boxes.connected("A")
+    assert not boxes.begin("A")
+    take(boxes)
+    assert not boxes.begin("A")
+    boxes.finished("A")
+    assert boxes.begin("A")
+    # What comes meanwhile waits until that is done.
+    assert not boxes.begin("A")
+    boxes.message("A", Message(), 1)
+    assert not boxes
+    boxes.finished("A")
+    assert take(boxes).message is not None
+    boxes.disconnected("A")
+    boxes.finished("A")
+    assert not boxes.begin("A")
