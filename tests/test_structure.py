@@ -54,7 +54,7 @@ LAYERS = (
     ("session", "sessionpeermanager", "sessionrequestsplitter"),
     ("sessionmanager",),
     ("wantmanager",),
-    ("client", "providerdriver", "server", "getter", "storedgetter", "testnet", "dag"),
+    ("client", "providerdriver", "server", "getter", "oneblock", "storedgetter", "testnet", "dag"),
     ("bitswap", "conform", "simulation"),
     ("aio", "simulation", "testinstance"),
     ("cli", "processes"),

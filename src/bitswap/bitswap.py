@@ -17,6 +17,7 @@ from bitswap.errors import BitswapError
 from bitswap.getter import Fetcher
 from bitswap.metrics.interface import ObservedNetwork
 from bitswap.network.interface import Network, Peer
+from bitswap.oneblock import OneBlock
 from bitswap.options import ClientOptions, Options
 from bitswap.server import Server
 from bitswap.stat import Stat
@@ -102,6 +103,16 @@ class Bitswap(Fetcher):
         """
         block = self._stored(cid)
         return super().get_block(cid, timeout) if block is None else block
+
+    def _get_one(self, cid: CID, timeout: float | None) -> Block:
+        return self._fetch(OneBlock(self.client, None, cid, timeout), cid)
+
+    def _fetch(self, one: OneBlock, cid: CID) -> Block:
+        """What is put into the store after it was looked at, and before peers are asked, nobody announces."""
+        block = one.get(lambda: self._stored(cid))
+        if one.fetched:
+            self.keep([block])
+        return block
 
     def new_session(self, peers: Iterable[Peer] | None = None, *, broadcast: bool = True) -> BitswapSession:
         """Wants that belong together, so that the peers that had one block are asked for the next.
@@ -257,6 +268,9 @@ class BitswapSession(Fetcher):
     def getter(self, timeout: float | None = None) -> StoredGetter:
         """A request within this session."""
         return StoredGetter(self._node, self.of_client.getter(timeout), self._node.options.client)
+
+    def _get_one(self, cid: CID, timeout: float | None) -> Block:
+        return self._node._fetch(self.of_client._one_block(cid, timeout), cid)
 
     @property
     def _client_options(self) -> ClientOptions:

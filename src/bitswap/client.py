@@ -22,6 +22,7 @@ from bitswap.errors import Cause, Closed, NotFound, Timeout, as_reason, nearness
 from bitswap.explanation import Explanation
 from bitswap.getter import Fetcher, Getter, PeersLost, Waiter, describe
 from bitswap.network.interface import WANTS, Network, Peer
+from bitswap.oneblock import OneBlock
 from bitswap.options import ClientOptions, RoutingOptions
 from bitswap.providerdriver import ProviderDriver
 from bitswap.spans import span, spans_of
@@ -113,6 +114,9 @@ class Client(Fetcher):
     def getter(self, timeout: float | None = None) -> Getter:
         """A request in a session of its own, which ends with it."""
         return self._getter(self._new_session(None, True), timeout, alone=True)
+
+    def _get_one(self, cid: CID, timeout: float | None) -> Block:
+        return OneBlock(self, None, cid, timeout).get()
 
     def new_session(self, peers: Iterable[Peer] | None = None, *, broadcast: bool = True) -> ClientSession:
         """Wants that belong together, so that the peers that had one block are asked for the next.

@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bitswap.block import Block
+from bitswap.cid import CID
 from bitswap.cidsource import AnyCid, to_cid
 from bitswap.errors import UsageError
 from bitswap.getter import Fetcher, Getter
 from bitswap.network.interface import Peer
+from bitswap.oneblock import OneBlock
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,6 +55,12 @@ class ClientSession(Fetcher):
     def getter(self, timeout: float | None = None) -> Getter:
         """A request within this session."""
         return self._client._getter(self._session, timeout, alone=False)
+
+    def _get_one(self, cid: CID, timeout: float | None) -> Block:
+        return self._one_block(cid, timeout).get()
+
+    def _one_block(self, cid: CID, timeout: float | None) -> OneBlock:
+        return OneBlock(self._client, self._session, cid, timeout)
 
     @property
     def _client_options(self) -> ClientOptions:

@@ -43,6 +43,11 @@ _USUAL = frozenset(bytes((1, codec, SHA2_256, 32)) for codec in (RAW, DAG_PB, DA
 _NAP = 1.0  # seconds after which a waiting thread looks whether it was interrupted
 
 
+def _is_usual(cid: CID) -> bool:
+    """Whether peers are the ones to ask, which is so for nearly every CID."""
+    return cid[:4] in _USUAL and not cid.endswith(_NO_BYTES)
+
+
 def data_of(cid: CID) -> bytes | None:
     """The data of a CID that gives it away, so that nobody need be asked; None for all others.
 
@@ -201,7 +206,7 @@ class Getter:
         inline: dict[CID, Block] = {}
         for value in cids:
             cid = to_cid(value)
-            if cid[:4] in _USUAL and not cid.endswith(_NO_BYTES):
+            if _is_usual(cid):
                 wanted.append(cid)
                 continue
             data = data_of(cid)
@@ -216,10 +221,10 @@ class Getter:
         limit = self._timeout if timeout is None else timeout
         deadline = None if limit is None else time.monotonic() + limit
         while True:
-            blocks, waiter = self._client._take(self._subscription, self, _held_lock, until_room)
+            blocks, waiter = self._client._take(self._subscription, self, held_lock, until_room)
             if waiter is None:
                 return blocks
-            while not waiter.acquire(timeout=_nap(deadline)):
+            while not waiter.acquire(timeout=nap(deadline)):
                 if deadline is not None and time.monotonic() >= deadline:
                     raise self.timed_out(limit or 0.0, waiter)
 
@@ -263,13 +268,15 @@ class Getter:
         self.close()
 
 
-def _held_lock() -> threading.Lock:
+def held_lock() -> threading.Lock:
+    """A waiter for a thread."""
     lock = threading.Lock()
     lock.acquire()
     return lock
 
 
-def _nap(deadline: float | None) -> float:
+def nap(deadline: float | None) -> float:
+    """How long a thread waits before it looks around: at the time, and whether it was interrupted."""
     return _NAP if deadline is None else min(max(deadline - time.monotonic(), 0.0), _NAP)
 
 
@@ -293,9 +300,17 @@ class Fetcher(ABC):
         Raises InvalidCid; Timeout after `timeout` seconds (None: waits for ever); NotFound where only named
         peers are asked and none has it; Closed.
         """
-        with span(self._spans, f"{self._spans_prefix}GetBlock", cid=cid), self.getter(timeout) as getter:
-            getter.want([cid])
-            return getter.take()[0]
+        with span(self._spans, f"{self._spans_prefix}GetBlock", cid=cid):
+            known = to_cid(cid)
+            if _is_usual(known):
+                return self._get_one(known, timeout)
+            with self.getter(timeout) as getter:
+                getter.want([known])
+                return getter.take()[0]
+
+    @abstractmethod
+    def _get_one(self, cid: CID, timeout: float | None) -> Block:
+        """`get_block` for what peers are to be asked for."""
 
     def get_blocks(self, cids: Iterable[AnyCid], timeout: float | None = None) -> Iterator[Block]:
         """Fetch many blocks; yields them as they come, each once. Closing the iterator cancels the rest.

@@ -113,7 +113,7 @@ class Town:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Until `condition` holds; transfers go on meanwhile, so that each look is at a node that moves."""
-        for _ in range(1000):
+        for _ in range(20_000):
             if condition():
                 return
             self.transfer(1)
