@@ -44,9 +44,9 @@ class Store(MemoryBlockstore):
         if self.fails == call:
             raise Broken(f"{call} failed")
 
-    def get(self, cid: CID) -> Block:
-        self._note("get")
-        return super().get(cid)
+    def get_many(self, cids: Sequence[CID]) -> list[Block | None]:
+        self._note("get_many")
+        return super().get_many(cids)
 
     def sizes(self, cids: Sequence[CID]) -> list[int | None]:
         self._note("sizes")
@@ -110,7 +110,7 @@ class TestTheStore:
         assert (got.cid, got.data) == (other, b"the same")
         assert [block.cid for block in ours.get_blocks([other])] == [other]
 
-    @pytest.mark.parametrize("fails", ["get", "sizes"])
+    @pytest.mark.parametrize("fails", ["get_many", "sizes"])
     def test_that_fails_is_no_missing_block(self, nodes: tuple[Bitswap, Store, Bitswap], fails: str) -> None:
         """Only of what it says it lacks the network is asked."""
         ours, store, theirs = nodes
@@ -118,7 +118,10 @@ class TestTheStore:
         theirs.add_block(block)
         store.fails = fails
         with pytest.raises(Broken, match=f"{fails} failed"):
-            ours.get_block(block.cid, timeout=SECONDS)
+            if fails == "get_many":
+                ours.get_block(block.cid, timeout=SECONDS)
+            else:
+                list(ours.get_blocks([block.cid], timeout=SECONDS))
         assert ours.wantlist() == []
         assert ours.stat().messages_received == 0
 
