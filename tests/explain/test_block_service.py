@@ -117,11 +117,13 @@ class TestTheStore:
         (block,) = make_blocks(1)
         theirs.add_block(block)
         store.fails = fails
+        fetch = (
+            ours.get_block
+            if fails == "get_many"
+            else lambda cid, timeout: next(ours.get_blocks([cid], timeout))
+        )
         with pytest.raises(Broken, match=f"{fails} failed"):
-            if fails == "get_many":
-                ours.get_block(block.cid, timeout=SECONDS)
-            else:
-                list(ours.get_blocks([block.cid], timeout=SECONDS))
+            fetch(block.cid, timeout=SECONDS)
         assert ours.wantlist() == []
         assert ours.stat().messages_received == 0
 
