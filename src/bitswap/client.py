@@ -432,7 +432,6 @@ class Client(Fetcher):
     def _work(self, now: float) -> _Work:
         """With the lock held: what the machine wants done now; the timer is set to when it must fire."""
         messages = self._machine.outgoing(now)
-        commands = self._providers.machine.commands()
         when = self._machine.next_deadline()
         if when is not None and when < self._timer_at:
             self._timer_at = when
@@ -441,7 +440,7 @@ class Client(Fetcher):
                 self._thread.start()
             else:
                 self._timer.notify()
-        return _Work(messages, self._woken(), commands)
+        return _Work(messages, self._woken(), self._providers.machine.commands())
 
     def _woken(self) -> list[Waiter]:
         waiters: list[Waiter] = []
