@@ -20,6 +20,7 @@ from bitswap.block import Block
 from bitswap.cid import CID
 
 cdef extern from "Python.h":
+    PyTypeObject PyBaseObject_Type
     PyTypeObject PyTuple_Type
     long long PyLong_AsLongLongAndOverflow(object number, int* overflow) except? -1
 
@@ -71,6 +72,7 @@ cdef extern from *:
 cdef object _cid_type = CID
 cdef object _block_type = Block
 cdef object _entry_type = Entry
+cdef tuple _nothing = ()
 cdef bytes _v0_prefix = b"\x00\x70\x12\x20"
 
 
@@ -99,6 +101,14 @@ cdef int32_t to_int32(object value, str name) except? -1:
     return <int32_t>number
 
 
+cdef object new_block(object cid, bytes data):
+    """As `Block(cid, data)`, without the call of its `__init__`, which is Python."""
+    block = PyBaseObject_Type.tp_new(<type>_block_type, <PyObject*>_nothing, NULL)
+    block.cid = cid
+    block.data = data
+    return block
+
+
 cdef object cid_object(object value):
     return value if type(value) is _cid_type else as_cid(value)
 
@@ -113,7 +123,7 @@ cdef object read_payload(const Span* prefix, const Span* data, uint32_t position
         return payload_block(PyBytes_FromStringAndSize(<const char*>p, prefix.length), content, position)
     memcpy(cid, p, 4)
     sha256(start_of(content), PyBytes_GET_SIZE(content), cid + 4)
-    return _block_type(new_cid(cid, 36), content)
+    return new_block(new_cid(cid, 36), content)
 
 
 # The parts of a block are where its type has them; looking there takes a third of the time.
