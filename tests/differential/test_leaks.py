@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import itertools
 import os
 import sys
 from collections.abc import Callable
@@ -43,24 +42,32 @@ def _c_bytes() -> Callable[[], int] | None:
     return read
 
 
-def growths(measure: Callable[[], int]) -> list[int]:
-    """By how much a measure grows each time that the same histories are lived again."""
-    seen = []
-    for _ in range(6):
+def least_growth(measure: Callable[[], int], enough: int) -> int:
+    """The least by which a measure grows when the same histories are lived again; looks no further at `enough`.
+
+    Something stays of the first times: what is kept for reuse has not reached its size. A loss comes each time.
+    """
+    least = before = sys.maxsize
+    for _ in range(20):
         for seed in range(4):
             live(seed, operations=200)
         gc.collect()
-        seen.append(measure())
-    return [after - before for before, after in itertools.pairwise(seen)]
+        after = measure()
+        if before != sys.maxsize:
+            least = min(least, after - before)
+        if least < enough:
+            break
+        before = after
+    return least
 
 
 def test_no_memory_of_c_is_lost() -> None:
     measure = _c_bytes()
     if measure is None:
         pytest.skip("the C library does not tell")
-    assert min(growths(measure)) < 256
+    assert least_growth(measure, 256) < 256
 
 
 @pytest.mark.skipif(not hasattr(sys, "getallocatedblocks"), reason="this Python does not tell")
 def test_no_objects_are_lost() -> None:
-    assert min(growths(sys.getallocatedblocks)) < 4
+    assert least_growth(sys.getallocatedblocks, 4) < 4

@@ -45,7 +45,6 @@ from bitswap._core.wire_c cimport Message, secret
 
 from heapq import heappop, heappush
 from operator import index
-
 from bitswap._core.requestqueue_c import RequestQueue
 from bitswap.decision.interface import CoreCounts
 from bitswap.errors import UsageError
