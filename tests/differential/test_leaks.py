@@ -43,9 +43,9 @@ def _c_bytes() -> Callable[[], int] | None:
 
 
 def least_growth(measure: Callable[[], int], enough: int) -> int:
-    """The least by which a measure grows when the same histories are lived again; looks no further at `enough`.
+    """The least by which a measure grows when the same histories are lived again, or what is below `enough`.
 
-    Something stays of the first times: what is kept for reuse has not reached its size. A loss comes each time.
+    Something stays of the first times, when what is kept for reuse grows. A loss comes each time.
     """
     least = before = sys.maxsize
     for _ in range(20):
