@@ -39,6 +39,16 @@ def test_much_is_found_with_few_messages_among_many_peers(seed: int) -> None:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", range(3))
+def test_what_ten_peers_hold_is_found_where_the_rest_is_nowhere(seed: int) -> None:
+    """The whole form is `bitswap simulate scenarios/thousand-peers-nowhere.toml`."""
+    result = simulate(scaled("thousand-peers-nowhere.toml", 5, seed=seed))
+    assert result.nodes[0].found == 120 == 0.6 * result.wanted
+    assert result.blocks_received <= 1.01 * result.found
+    assert messages_per_block(result) <= 20
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("seed", range(3))
 def test_also_where_a_third_is_nowhere(seed: int) -> None:
     """What nobody has is looked for again and again, and must not drown what is there."""
     whole = scaled("thousand-peers.toml", 5, seed=seed)
