@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -16,9 +17,11 @@ from bitswap.block import Block
 from bitswap.blockstore.memory import waits_for_nothing
 from bitswap.cid import CID
 from bitswap.clock import Clock, SystemClock
+from bitswap.decision.admission import Admission
 from bitswap.decision.block_reader import BlockReader
 from bitswap.decision.engine import Engine
 from bitswap.decision.inbox import Inboxes, Work
+from bitswap.decision.ratelimit import RateLimit
 from bitswap.decision.score_ledger import Receipt
 from bitswap.metrics.interface import ServerGauges
 from bitswap.metrics.sends import answers_timed
@@ -58,14 +61,18 @@ class Server:
         metrics: Metrics | None = None,
     ) -> None:
         self.options = options = options or ServerOptions()
+        self._admission: Admission | None = None
+        if options.peer_block_request_filter is not None:
+            self._admission = Admission(options.peer_block_request_filter)
+            # A block that is known need not be looked up, and whoever is refused it could tell by the time.
+            options = replace(options, peer_block_request_filter=self._admission, max_known_blocks=0)
         self._network = network
         self._reader = BlockReader(store)
         self._clock = clock or SystemClock()
         self._tracer = tracer
         self._metrics = metrics
         self._remembers = options.max_known_blocks > 0
-        callbacks = (options.peer_block_request_filter, options.task_order, options.score_ledger)
-        self._is_prompt = waits_for_nothing(store) and not any(callbacks)
+        self._is_prompt = waits_for_nothing(store) and not (options.calls_back or options.is_limited)
         self._engine_lock = threading.Lock()
         self._engine = Engine(network.self_id, options, secrets.randbits(64))
         # By peer whose message is being looked up: sizes of blocks that came since, None for those removed.
@@ -74,7 +81,8 @@ class Server:
         self._told_too_large = False
         # What is behind `_wake` is touched by the network's thread, so it is locked for moments only.
         self._wake = threading.Condition(threading.Lock())
-        self._inboxes = Inboxes(options.max_inbound_messages, options.max_inbound_bytes)
+        requests = RateLimit(options.max_peer_requests, options.max_total_requests, options.rate_burst, 1.0)
+        self._inboxes = Inboxes(options.max_inbound_messages, options.max_inbound_bytes, requests)
         self._finished: deque[tuple[Envelope, BaseException | None, float]] = deque()
         self._pull = False  # the engine may have an envelope
         self._closed = False
@@ -182,15 +190,19 @@ class Server:
 
     def stat(self) -> ServerStat:
         with self._engine_lock:
-            return self._engine.stat
+            stat = self._engine.stat
+        denied = self._admission.refused if self._admission else 0
+        return replace(stat, wants_denied=denied, requests_delayed=self._inboxes.delayed)
 
     def gauges(self) -> ServerGauges:
         """What is charted of this half at the moment."""
         with self._engine_lock:
             counts = self._engine.counts()
-        return ServerGauges(
-            counts.pending_tasks, counts.active_tasks, self._inboxes.waiting, self._reader.active
-        )
+            delayed = self._engine.answers_delayed
+        denied = self._admission.refused if self._admission else 0
+        inboxes, reading = self._inboxes, self._reader.active
+        tasks, active = counts.pending_tasks, counts.active_tasks
+        return ServerGauges(tasks, active, inboxes.waiting, reading, denied, delayed, inboxes.delayed)
 
     # Life
 
@@ -282,7 +294,7 @@ class Server:
                     return
                 finished = list(self._finished)
                 self._finished.clear()
-                work = self._inboxes.take()
+                work = self._inboxes.take(self._clock.now())
                 pull = self._pull or bool(finished) or work is not None
                 self._pull = False
             if finished:
@@ -302,16 +314,18 @@ class Server:
     def _await_work(self) -> bool:
         """Wait, with `_wake` held, until there is something to do; False when closed."""
         while not (self._closed or self._finished or self._inboxes or self._pull):
-            deadline = self._deadline
-            if deadline is None:
+            deadline, held = self._deadline, self._inboxes.next_deadline()
+            if deadline is None and held is None:
                 self._wake.wait()
                 continue
-            left = deadline - self._clock.now()
-            if left <= 0:
+            now = self._clock.now()
+            if deadline is not None and deadline <= now:
                 self._deadline = None
                 self._pull = True
+            elif held is not None and held <= now:
+                self._inboxes.release(now)
             else:
-                self._wake.wait(left)
+                self._wake.wait(min(when for when in (deadline, held) if when is not None) - now)
         return not self._closed
 
     def _settle(self, finished: Iterable[tuple[Envelope, BaseException | None, float]]) -> None:
@@ -420,9 +434,7 @@ class Server:
     def _take(self) -> tuple[Envelope | None, bool, bool]:
         """With the engine's lock held: an envelope, whether there is more, whether the deadline is nearer."""
         envelope = self._engine.next_envelope(self._clock.now())
-        before, self._deadline = self._deadline, self._engine.next_deadline()
-        earlier = self._deadline is not None and (before is None or self._deadline < before)
-        return envelope, self._engine.ready, earlier
+        return envelope, self._engine.ready, self._reckon()
 
     def _tell_workers(self, ready: bool, earlier: bool) -> None:
         if ready:
@@ -434,7 +446,16 @@ class Server:
     def _fill(self, envelope: Envelope) -> Message | None:
         blocks = self._reader.blocks(envelope.cids)
         with self._engine_lock:
-            return self._engine.fill(envelope, blocks)
+            message = self._engine.fill(envelope, blocks)
+            earlier = self._reckon()
+        # A rate may have been used up.
+        self._tell_workers(False, earlier)
+        return message
+
+    def _reckon(self) -> bool:
+        """With the engine's lock held: renew the deadline; whether somebody must wait for an earlier one."""
+        before, self._deadline = self._deadline, self._engine.next_deadline()
+        return self._deadline is not None and (before is None or self._deadline < before)
 
     def _send(self, envelope: Envelope, message: Message) -> None:
         peer = envelope.peer

@@ -33,6 +33,12 @@ class ServerStat:
     """How often a block was refused because no message can carry it."""
     entries_ignored: int = 0
     """Entries with an identity CID or one longer than allowed."""
+    wants_denied: int = 0
+    """Wants that the filter refused; they were answered as if the block were missing."""
+    answers_delayed: int = 0
+    """Messages after which their peer, or everybody, had to wait because of a rate in bytes a second."""
+    requests_delayed: int = 0
+    """Times that messages of a peer had to wait because of a rate in wants a second."""
 
 
 @dataclass(frozen=True)

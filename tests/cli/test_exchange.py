@@ -137,3 +137,20 @@ def test_the_demo_says_what_happened() -> None:
     told = bitswap("demo", "--size", 300_000).stdout
     for word in ("bytes", "blocks", "seconds", "MB/s", "duplicates", "identical"):
         assert word in told
+
+
+def test_what_is_denied_is_not_served_and_a_rate_is_kept(tree: Path, tmp_path: Path) -> None:
+    denied = tmp_path / "denied"
+    small = bitswap("add", tree / "a" / "b" / "small", "--store", "memory:", "--json")
+    denied.write_text(f"{json.loads(small.stdout)['cid']}\n")
+    limits = ("--deny", denied, "--max-rate", "8M", "--max-peer-rate", "4M")
+    with serving(tree, "--store", "memory:", *limits) as (ready, _):
+        root, peer = ready["roots"][str(tree)], ready["addrs"][0]
+        words = ("--peer", peer, "--store", "memory:", "--timeout", "20")
+        bitswap("get", f"{root}/a/large", "-o", tmp_path / "large", *words)
+        assert (tmp_path / "large").read_bytes() == (tree / "a" / "large").read_bytes()
+        missing = bitswap("get", f"{root}/a/b/small", "-o", tmp_path / "small", *words, code=1)
+        assert "DONT_HAVE" in missing.stderr
+    denied.write_text("nonsense\n")
+    refused = bitswap("serve", "--store", "memory:", "--deny", denied, code=2)
+    assert "line 1" in refused.stderr

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bitswap.block import Block
 from bitswap.decision.inbox import Inboxes, Work
-from bitswap.message import Message
+from bitswap.decision.ratelimit import RateLimit
+from bitswap.message import Message, WantType
 
 
 def take(boxes: Inboxes) -> Work:
@@ -151,3 +155,84 @@ def test_a_peer_of_whom_nothing_waits_can_be_handled_at_once() -> None:
     boxes.disconnected("A")
     boxes.finished("A")
     assert not boxes.begin("A")
+
+
+def limited(peer: float | None = None, total: float | None = None) -> Inboxes:
+    return Inboxes(4, 1 << 20, RateLimit(peer, total, 1.0, 1.0))
+
+
+def of_wants(count: int) -> Message:
+    message = Message()
+    for number in range(count):
+        message.add_entry(Block.of(b"%d" % number).cid, 1, WantType.BLOCK, True)
+    return message
+
+
+def handled(inboxes: Inboxes, now: float) -> list[str]:
+    """Whose messages can be handled at that time."""
+    peers = []
+    while (work := inboxes.take(now)) is not None:
+        if work.message is not None:
+            peers.append(work.peer)
+        inboxes.finished(work.peer)
+    return peers
+
+
+def test_messages_beyond_a_rate_wait_and_none_is_lost() -> None:
+    inboxes = limited(peer=10.0)
+    for _ in range(3):
+        inboxes.message("A", of_wants(30), 1)
+    inboxes.message("B", of_wants(1), 1)
+    # A bucket of ten, and thirty taken from it: two seconds are owed.
+    assert handled(inboxes, 0.0) == ["A", "B"]
+    assert not inboxes
+    assert inboxes.next_deadline() == pytest.approx(2.0, abs=1e-3)
+    assert handled(inboxes, 1.9) == []
+    assert handled(inboxes, 2.1) == ["A"]
+    assert handled(inboxes, 10.0) == ["A"]
+    assert (inboxes.waiting, inboxes.next_deadline(), inboxes.delayed) == (0, None, 2)
+
+
+def test_under_one_rate_for_all_peers_take_turns() -> None:
+    inboxes = limited(total=10.0)
+    for _ in range(3):
+        for peer in "ABC":
+            inboxes.message(peer, of_wants(20), 1)
+    order = [peer for now in range(0, 40, 2) for peer in handled(inboxes, now + 0.01)]
+    assert sorted(order) == sorted("ABC" * 3)
+    assert all(sorted(order[at : at + 3]) == list("ABC") for at in range(0, 9, 3))
+
+
+def test_what_is_no_message_does_not_wait_for_a_rate() -> None:
+    inboxes = limited(peer=1.0)
+    inboxes.connected("A")
+    inboxes.message("A", of_wants(100), 1)
+    assert handled(inboxes, 0.0) == ["A"]
+    inboxes.message("A", of_wants(1), 1)
+    assert handled(inboxes, 1.0) == []
+    inboxes.credit("A", 1, 10)
+    work = inboxes.take(2.0)
+    assert work is not None
+    assert (work.blocks, work.message) == (1, None)
+    inboxes.finished("A")
+    inboxes.disconnected("A")
+    work = inboxes.take(3.0)
+    assert work is not None
+    assert (work.left, work.message) == (True, None)
+    inboxes.finished("A")
+    assert inboxes.waiting == 0
+    # It comes back, and still owes; then it is heard.
+    inboxes.message("A", of_wants(1), 1)
+    assert handled(inboxes, 4.0) == []
+    assert handled(inboxes, 100.0) == ["A"]
+
+
+def test_a_message_of_cancels_counts_as_one() -> None:
+    inboxes = limited(peer=1.0)
+    message = Message()
+    for number in range(100):
+        message.cancel(Block.of(b"%d" % number).cid)
+    for _ in range(2):
+        inboxes.message("A", message, 1)
+    assert handled(inboxes, 0.0) == ["A"]
+    assert handled(inboxes, 1.1) == ["A"]

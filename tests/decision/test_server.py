@@ -338,9 +338,7 @@ def test_the_tracer_sees_a_message_before_it_is_sent(
     assert "the tracer failed" in caplog.text
 
 
-def test_a_filter_that_raises_costs_the_message_and_nothing_else(
-    network: FakeNetwork, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_filter_that_raises_refuses(network: FakeNetwork, caplog: pytest.LogCaptureFixture) -> None:
     def allowed(peer: Peer, wanted: CID) -> bool:
         if peer == "A":
             raise KeyError(peer)
@@ -352,8 +350,9 @@ def test_a_filter_that_raises_costs_the_message_and_nothing_else(
         network.deliver("A", wants("a"))
         network.deliver("B", wants("a"))
         assert data(network.next("B")) == [b"a"]
-    assert network.sent["A"].empty()
-    assert "a step of the server failed" in caplog.text
+        assert network.next("A").dont_haves() == [cid("a")]
+        assert server.stat().wants_denied == 1
+    assert "the filter failed on A" in caplog.text
 
 
 class LargeStore(MemoryBlockstore):

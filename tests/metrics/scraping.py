@@ -18,6 +18,9 @@ TYPES = {
     "exchange_bitswap_wantlists_seconds": "histogram",
     "exchange_bitswap_wantlists_total": "counter",
     "ipfs_bitswap_active_block_tasks": "gauge",
+    "ipfs_bitswap_wants_denied": "gauge",
+    "ipfs_bitswap_answers_delayed": "gauge",
+    "ipfs_bitswap_requests_delayed": "gauge",
     "ipfs_bitswap_active_tasks": "gauge",
     "ipfs_bitswap_bcast_skips_total": "gauge",
     "ipfs_bitswap_blocks_received": "gauge",
@@ -32,7 +35,8 @@ TYPES = {
     "ipfs_bitswap_wanthaves_broadcast": "gauge",
     "ipfs_bitswap_wantlist_total": "gauge",
 }
-"""What kubo 0.40 exports of Bitswap (its test t0119-prometheus), with the kinds that boxo gives it."""
+"""What kubo 0.40 exports of Bitswap (its test t0119-prometheus), with the kinds that boxo gives it; and, of
+ours, what was denied or delayed."""
 
 
 class Scraped:

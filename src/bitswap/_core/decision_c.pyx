@@ -233,6 +233,19 @@ cdef class DecisionCore(Lanes):
     def peer_disconnected(self, peer):
         self.leave(peer)
 
+    def hold(self, peer, double until):
+        cdef uint32_t number = self.admit(peer)
+        cdef Peer* held = peer_at(&self.q, number)
+        if held.held and held.retry_at >= until:
+            return
+        entry = (until, self.name_of(number))
+        number = self.admit(peer)  # making that may have run other code
+        held = peer_at(&self.q, number)
+        heappush(self.retries, entry)
+        held.held = 1
+        held.retry_at = until
+        update_peer(&self.q, number, held)
+
     # Blocks
 
     def notify_new_blocks(self, sizes, double now):
@@ -451,6 +464,8 @@ cdef class DecisionCore(Lanes):
             return False
         peer = peer_at(&self.q, number)
         at = now + min(ldexp(self.retry_delay, min(peer.failures, 30)), self.max_retry_delay)
+        if peer.held and peer.retry_at > at:
+            at = peer.retry_at
         entry = (at, envelope.peer)
         if not is_current(&self.q, &envelope.flight):
             return False

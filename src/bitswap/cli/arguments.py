@@ -52,6 +52,15 @@ def positive(text: str) -> int:
     return number
 
 
+def rate(text: str) -> float:
+    """Bytes a second, above zero; K, M and G stand for thousands, millions and milliards."""
+    factor = {"K": 1e3, "M": 1e6, "G": 1e9}.get(text[-1:].upper(), 1.0)
+    number = float(text if factor == 1.0 else text[:-1]) * factor
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number of bytes a second above zero")
+    return number
+
+
 def seconds(text: str) -> float:
     """A time in seconds, above zero."""
     number = float(text)
@@ -197,6 +206,20 @@ def _serve(commands: Commands, common: argparse.ArgumentParser) -> None:
         type=endpoint,
         help="answer `bitswap stat`, `wantlist`, `ledger` and GET /metrics there "
         "(:PORT: this machine only; port 0: any)",
+    )
+    parser.add_argument(
+        "--max-rate",
+        metavar="BYTES/S",
+        type=rate,
+        help="send at most so many bytes of answers a second to all peers together; K, M, G: powers of 1,000",
+    )
+    parser.add_argument(
+        "--max-peer-rate", metavar="BYTES/S", type=rate, help="the same for each peer (default: no limit)"
+    )
+    parser.add_argument(
+        "--deny",
+        metavar="FILE",
+        help="blocks that nobody gets, a CID a line, and peers who get nothing, as `peer ID`",
     )
     parser.set_defaults(run=_run("serve"))
 

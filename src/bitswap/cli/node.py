@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bitswap import Bitswap
     from bitswap.blockstore import Blockstore
     from bitswap.metrics import Metrics
+    from bitswap.options import ServerOptions
 
 
 @contextmanager
@@ -34,17 +35,18 @@ def opened_node(
     store: Blockstore,
     listen: Sequence[str] = (),
     *,
-    serve: bool = False,
+    serving: ServerOptions | None = None,
     metrics: Metrics | None = None,
 ) -> Iterator[Bitswap]:
-    """A running node over `store`; a fetching node answers nobody."""
+    """A running node over `store`; one without options for `serving` answers nobody."""
     from bitswap import Bitswap, Options
     from bitswap.network.libp2p import Libp2pNetwork
     from bitswap.options import ServerOptions
 
     security = (args.security,) if args.security else ("tls", "noise")
     network = Libp2pNetwork(listen, identity=args.identity, security=security)
-    with Bitswap(network, store, Options(server=ServerOptions(enabled=serve)), metrics=metrics) as node:
+    options = Options(server=serving or ServerOptions(enabled=False))
+    with Bitswap(network, store, options, metrics=metrics) as node:
         yield node
 
 

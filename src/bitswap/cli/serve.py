@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from bitswap.cli.add import add_paths
 from bitswap.cli.answers import stat_record
@@ -15,6 +16,9 @@ from bitswap.cli.node import opened_node, opened_store
 from bitswap.cli.scrape import make_scrape
 from bitswap.cli.serve_workers import run_workers
 from bitswap.cli.serving import administered, tell, tell_end
+
+if TYPE_CHECKING:
+    from bitswap.options import ServerOptions
 
 LISTEN = "/ip4/127.0.0.1/tcp/0"
 """Nothing is offered to the world unless --listen says so."""
@@ -35,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
         roots = {path: str(added.cid) for path, added in add_paths(args, store)}
         scrape = make_scrape() if args.admin is not None else None
         metrics = None if scrape is None else scrape.metrics
-        with opened_node(args, store, args.listen or [LISTEN], serve=True, metrics=metrics) as node:
+        listen = args.listen or [LISTEN]
+        with opened_node(args, store, listen, serving=_limits(args), metrics=metrics) as node:
             with administered(node, args.admin, scrape) as admin:
                 network = node.network
                 tell(args, {"peer_id": network.self_id, "addrs": list(network.addrs), "roots": roots}, admin)
@@ -44,6 +49,17 @@ def run(args: argparse.Namespace) -> int:
             stat = node.stat()
     tell_end(args, stat_record(stat))
     return 0
+
+
+def _limits(args: argparse.Namespace) -> ServerOptions:
+    from bitswap.denylist import Denylist
+    from bitswap.options import ServerOptions
+
+    return ServerOptions(
+        max_total_rate=args.max_rate,
+        max_peer_rate=args.max_peer_rate,
+        peer_block_request_filter=None if args.deny is None else Denylist.load(args.deny),
+    )
 
 
 @contextmanager

@@ -157,6 +157,9 @@ class DecisionCore:
         self._queue.forget(peer)
         self._ledger.clear(peer)
 
+    def hold(self, peer: str, until: float) -> None:
+        self._queue.hold(peer, until)
+
     # Envelopes
 
     def next_envelope(self, now: float) -> Envelope | None:

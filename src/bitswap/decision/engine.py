@@ -7,12 +7,14 @@ compiled or in Python; see `interface.DecisionCore` for what the calls that both
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bitswap.decision.implementations import chosen, implementations
+from bitswap.decision.ratelimit import RateLimit
 from bitswap.decision.score_ledger import DefaultScoreLedger, Receipt, ScoreLedger
 from bitswap.errors import UsageError
-from bitswap.options import ServerOptions
+from bitswap.options import KIB, ServerOptions
 from bitswap.stat import ServerStat
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from bitswap.message import Message
 
 _NEVER = float("-inf")
+_LEAST_BURST = 16.0 * KIB
+"""Bytes that a rate lets go at once at least: boxo's size of a message."""
 
 
 class Engine:
@@ -51,7 +55,15 @@ class Engine:
         self.implementation = name if options.task_order is None else "py"
         """ "c" or "py"."""
         classes = found[self.implementation]
-        self._core: DecisionCore = classes.DecisionCore(options, salt, envelopes_per_peer)
+        self._limit = RateLimit(
+            options.max_peer_rate, options.max_total_rate, options.rate_burst, _LEAST_BURST
+        )
+        self._held_until: float | None = None
+        """All have had their share until then."""
+        self._answers_delayed = 0
+        self._now = 0.0
+        core_options = _within(options, self._limit.smallest_burst)
+        self._core: DecisionCore = classes.DecisionCore(core_options, salt, envelopes_per_peer)
         accounts: Any = (options.score_ledger or classes.DefaultScoreLedger)()
         self._accounts: ScoreLedger = accounts
         # Whose accounts there are: the default ones say that themselves, of others a set is kept.
@@ -72,6 +84,7 @@ class Engine:
     def peer_disconnected(self, peer: str) -> None:
         """Forget the peer: wants, queue, account. What is under way to it is not put back."""
         self._core.peer_disconnected(peer)
+        self._limit.forget(peer, self._now)
         self._accounts.peer_disconnected(peer)
         if self._names is not None:
             self._names.discard(peer)
@@ -83,15 +96,20 @@ class Engine:
 
     def message_received(self, peer: str, lookup: Lookup, sizes: Sequence[int | None], now: float) -> None:
         self._core.message_received(peer, lookup, sizes, now)
-        if peer not in self._known:
-            self.peer_connected(peer)
+        self._heard(peer, now)
 
     def receive(
         self, peer: str, body: bytes, sizes: Callable[[list[CID]], Sequence[int | None]], now: float
     ) -> None:
         self._core.receive(peer, body, sizes, now)
+        self._heard(peer, now)
+
+    def _heard(self, peer: str, now: float) -> None:
         if peer not in self._known:
             self.peer_connected(peer)
+        # What a peer owes from before it left is not forgotten when it comes back.
+        if self._limit and (ready_at := self._limit.peer_ready_at(peer, now)) > now:
+            self._core.hold(peer, ready_at)
 
     def notify_new_blocks(self, sizes: Mapping[CID, int], now: float) -> None:
         self._core.notify_new_blocks(sizes, now)
@@ -112,15 +130,22 @@ class Engine:
     def next_envelope(self, now: float) -> Envelope | None:
         if now >= self._sample_at:
             self._sample(now)
+        self._now = now
+        if self._held_until is not None:
+            if now < self._held_until:
+                return None
+            self._held_until = None
         return self._core.next_envelope(now)
 
     @property
     def ready(self) -> bool:
-        return self._core.ready
+        return self._core.ready and self._held_until is None
 
     def next_deadline(self) -> float | None:
         """When `next_envelope` should be called although nothing has happened; None = no need."""
         retry = self._core.next_deadline()
+        if self._held_until is not None and (retry is None or retry > self._held_until):
+            retry = self._held_until
         if not self._known or self._sample_at == _NEVER:
             return retry
         return self._sample_at if retry is None else min(retry, self._sample_at)
@@ -129,7 +154,22 @@ class Engine:
         message = self._core.fill(envelope, blocks)
         if message is not None and (count := envelope.block_count):
             self._accounts.add_sent(envelope.peer, envelope.block_bytes, count)
+        if message is not None and self._limit:
+            self._charge(envelope.peer, message.size())
         return message
+
+    def _charge(self, peer: str, size: int) -> None:
+        """A message of `size` bytes is about to go: whoever has had its share with it waits."""
+        now = self._now
+        self._limit.took(peer, size, now)
+        ready_at = self._limit.peer_ready_at(peer, now)
+        if ready_at > now:
+            self._answers_delayed += 1
+            self._core.hold(peer, ready_at)
+        ready_at = self._limit.total_ready_at(now)
+        if ready_at > now:
+            self._answers_delayed += 1
+            self._held_until = ready_at
 
     def envelope_sent(self, envelope: Envelope, now: float) -> bool:
         if not self._core.envelope_sent(envelope, now):
@@ -170,6 +210,11 @@ class Engine:
         """Usefulness of peers above 0: how steadily and how much they give and take (boxo tag "useful")."""
         return dict(self._scores)
 
+    @property
+    def answers_delayed(self) -> int:
+        """Messages after which a peer, or all of them, had to wait for a rate."""
+        return self._answers_delayed
+
     def counts(self) -> CoreCounts:
         """The numbers of the core, which cost nothing to read."""
         return self._core.counts()
@@ -182,6 +227,7 @@ class Engine:
             data_sent=self._data_sent,
             messages_sent=self._messages_sent,
             sends_failed=self._sends_failed,
+            answers_delayed=self._answers_delayed,
             **self._core.counts()._asdict(),
         )
 
@@ -196,3 +242,12 @@ class Engine:
                 self._scores[peer] = score
             else:
                 self._scores.pop(peer, None)
+
+
+def _within(options: ServerOptions, burst: float | None) -> ServerOptions:
+    """The options with messages that are not larger than what may go at once."""
+    if burst is None:
+        return options
+    target = max(1, min(options.target_message_size, int(burst)))
+    most = max(target, min(options.max_target_message_size, int(burst)))
+    return replace(options, target_message_size=target, max_target_message_size=most)

@@ -5,10 +5,12 @@ A machine for the driver, which calls it under a lock that is held for moments o
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from bitswap.decision.ratelimit import RateLimit
     from bitswap.message import Message
 
 
@@ -27,7 +29,9 @@ class Work(NamedTuple):
 
 
 class _Inbox:
-    __slots__ = ("block_bytes", "blocks", "busy", "came", "here", "left", "messages", "paused", "queued")
+    __slots__ = (
+        *("block_bytes", "blocks", "busy", "came", "here", "held", "left", "messages", "paused", "queued"),
+    )
 
     def __init__(self) -> None:
         self.here = False
@@ -37,22 +41,31 @@ class _Inbox:
         self.paused = False
         self.queued = False  # has its place among those with something to do
         self.busy = False  # taken, and not yet finished
+        self.held = False  # its messages wait for a rate
+
+    @property
+    def eventful(self) -> bool:
+        """Whether there is something besides messages."""
+        return bool(self.left or self.came or self.blocks)
 
     @property
     def empty(self) -> bool:
-        return not (self.left or self.came or self.blocks or self.messages)
+        return not (self.eventful or self.messages)
 
 
 class Inboxes:
     """One inbox a peer, from its first event until it has gone.
 
     A peer with `max_messages` waiting, or anybody who sends while `max_bytes` wait in all, is to be paused;
-    it is to be resumed when half of that is handled.
+    it is to be resumed when half of that is handled. Messages that exceed a rate in wants a second wait here.
     """
 
-    def __init__(self, max_messages: int, max_bytes: int) -> None:
+    def __init__(self, max_messages: int, max_bytes: int, limit: RateLimit | None = None) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
+        self._limit = limit if limit else None
+        self._held: list[tuple[float, int, str]] = []
+        self._holds = 0
         self._boxes: dict[str, _Inbox] = {}
         self._queue: deque[str] = deque()
         self._paused: set[str] = set()
@@ -61,6 +74,11 @@ class Inboxes:
         """Bytes of all messages that wait."""
         self.waiting = 0
         """How many these are."""
+
+    @property
+    def delayed(self) -> int:
+        """How often messages of a peer had to wait for a rate."""
+        return self._holds
 
     def __bool__(self) -> bool:
         """Whether `take` has something."""
@@ -115,21 +133,55 @@ class Inboxes:
         box.busy = True
         return True
 
-    def take(self) -> Work | None:
+    def next_deadline(self) -> float | None:
+        """When `release` may have something to do."""
+        return self._held[0][0] if self._held else None
+
+    def release(self, now: float) -> None:
+        """Let those go on whose wait for a rate is over."""
+        while self._held and self._held[0][0] <= now:
+            peer = heapq.heappop(self._held)[2]
+            box = self._boxes.get(peer)
+            if box is not None and box.held:
+                box.held = False
+                if not box.empty:
+                    self._enqueue(peer, box)
+
+    def take(self, now: float = 0.0) -> Work | None:
         """The next thing to do; peers take turns, one message at a time."""
-        if not self._queue:
-            return None
-        peer = self._queue.popleft()
-        box = self._boxes[peer]
+        self.release(now)
+        while self._queue:
+            peer = self._queue.popleft()
+            box = self._boxes[peer]
+            box.queued = False
+            if box.messages and not box.held and self._limit is not None:
+                self._hold(peer, box, self._limit, now)
+            if box.eventful or not box.held:
+                return self._taken(peer, box, now)
+        return None
+
+    def _hold(self, peer: str, box: _Inbox, limit: RateLimit, now: float) -> None:
+        """Make the peer wait if it, or all, have had their share."""
+        ready_at = max(limit.peer_ready_at(peer, now), limit.total_ready_at(now))
+        if ready_at > now:
+            box.held = True
+            self._holds += 1
+            heapq.heappush(self._held, (ready_at, self._holds, peer))
+
+    def _taken(self, peer: str, box: _Inbox, now: float) -> Work:
         message = None
-        if box.messages:
+        if box.left and self._limit is not None:
+            self._limit.forget(peer, now)
+        if box.messages and not box.held:
             message, size = box.messages.popleft()
             self.waiting_bytes -= size
             self.waiting -= 1
+            if self._limit is not None:
+                wants = sum(not entry.cancel for entry in message.wantlist())
+                self._limit.took(peer, max(wants, 1), now)
         work = Work(peer, box.left, box.came, box.blocks, box.block_bytes, message)
         box.left = box.came = False
         box.blocks = box.block_bytes = 0
-        box.queued = False
         box.busy = True
         return work
 
@@ -153,6 +205,7 @@ class Inboxes:
         self._boxes.clear()
         self._queue.clear()
         self._paused.clear()
+        self._held.clear()
         self.waiting_bytes = self.waiting = 0
         return paused
 
@@ -187,6 +240,6 @@ class Inboxes:
         return box
 
     def _enqueue(self, peer: str, box: _Inbox) -> None:
-        if not box.queued and not box.busy:
+        if not box.queued and not box.busy and (box.eventful or not box.held):
             box.queued = True
             self._queue.append(peer)

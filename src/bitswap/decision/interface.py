@@ -116,6 +116,9 @@ class DecisionCore(Protocol):
     def peer_disconnected(self, peer: str) -> None:
         """Forget wants and queue of the peer."""
 
+    def hold(self, peer: str, until: float) -> None:
+        """Give `peer` nothing before `until`, unless it leaves; a shorter wait changes nothing."""
+
     # Envelopes
 
     def next_envelope(self, now: float) -> Envelope | None:

@@ -17,7 +17,7 @@ _FRAME = MAX_FRAME - MESSAGE_OVERHEAD
 
 
 class _PacedLane:
-    """The queue of one connected peer; after a failed send it waits until `retry_at`."""
+    """The queue of one connected peer; after a failed send, or when it has had its share, it waits."""
 
     __slots__ = ("failures", "pace", "queue", "retry_at")
 
@@ -50,12 +50,18 @@ class PacedQueue:
 
         Answers that we have the block for are as many as there are wants, and are never dropped.
         """
-        lane = self._lanes.get(peer)
-        if lane is None:
-            lane = self._lanes.add(_PacedLane(PeerQueue(peer, self._options.task_order), self._new_pace()))
+        lane = self._lane(peer)
         dropped = lane.queue.push(tasks, limit, spare_blocks=True)
         self._lanes.update(lane)
         return dropped
+
+    def hold(self, peer: str, until: float) -> None:
+        """Give the peer nothing before `until`, or whatever it waits for already if that is later."""
+        lane = self._lane(peer)
+        if lane.retry_at is None or lane.retry_at < until:
+            lane.retry_at = until
+            heapq.heappush(self._retries, (until, peer))
+            self._lanes.update(lane)
 
     def remove(self, peer: str, cids: Iterable[CID]) -> None:
         """Forget queued answers about `cids`; those under way go out, but are not put back if that fails."""
@@ -136,7 +142,8 @@ class PacedQueue:
         lane.pace.failed()
         delay = self._options.retry_delay * 2.0 ** min(lane.failures, 30)
         lane.failures += 1
-        lane.retry_at = now + min(delay, self._options.max_retry_delay)
+        retry_at = now + min(delay, self._options.max_retry_delay)
+        lane.retry_at = retry_at if lane.retry_at is None else max(retry_at, lane.retry_at)
         heapq.heappush(self._retries, (lane.retry_at, batch.peer))
         # Between the two the peer may be at rest, and is then served first when its wait is over.
         self._lanes.update(lane)
@@ -161,6 +168,12 @@ class PacedQueue:
         if lane is not None and lane.retry_at == entry[0]:
             lane.retry_at = None
             self._lanes.update(lane)
+
+    def _lane(self, peer: str) -> _PacedLane:
+        lane = self._lanes.get(peer)
+        if lane is None:
+            lane = self._lanes.add(_PacedLane(PeerQueue(peer, self._options.task_order), self._new_pace()))
+        return lane
 
     def _new_pace(self) -> Pace:
         options = self._options

@@ -39,6 +39,12 @@ class ServerGauges(NamedTuple):
     """Messages of peers that wait for a worker, which looks up their blocks."""
     active_block_tasks: int
     """Blocks that are looked up or read in the store right now."""
+    wants_denied: int
+    """Wants that the filter refused."""
+    answers_delayed: int
+    """Messages of answers after which a peer, or everybody, had to wait for a rate in bytes."""
+    requests_delayed: int
+    """Times that messages of a peer had to wait for a rate in wants."""
 
 
 class NetworkGauges(NamedTuple):
@@ -48,7 +54,12 @@ class NetworkGauges(NamedTuple):
     """Messages being sent, and streams of peers that are open."""
 
 
-GROWING = frozenset({"blocks_received", "haves_received", "wanthaves_broadcast", "bcast_skips_total"})
+GROWING = frozenset(
+    {
+        *("blocks_received", "haves_received", "wanthaves_broadcast", "bcast_skips_total"),
+        *("wants_denied", "answers_delayed", "requests_delayed"),
+    }
+)
 """Gauges that count from the start of a node (boxo exports these as gauges too)."""
 
 Stop = Callable[[], None]

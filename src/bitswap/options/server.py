@@ -53,7 +53,9 @@ class ServerOptions:
     send_dont_haves: bool = True
     """False: never say DONT_HAVE, as old peers do (boxo SetSendDontHaves)."""
     peer_block_request_filter: Callable[[str, CID], bool] | None = None
-    """(peer, cid) -> whether that peer may have the block; quick (boxo WithPeerBlockRequestFilter)."""
+    """(peer, cid) -> whether that peer may have the block (boxo WithPeerBlockRequestFilter); quick. Who may
+    not have it is answered as if it were missing, after the same look-up: so `max_known_blocks` counts as 0
+    beside a filter. One that raises refuses. See `bitswap.denylist`."""
     task_order: Callable[[TaskInfo], Any] | None = None
     """Sort key of a queued answer, smallest first: orders a peer's answers, and peers by their first one, in
     place of priority and fairness (boxo WithTaskComparator)."""
@@ -68,9 +70,32 @@ class ServerOptions:
     """Messages of one peer that wait to be handled; then its streams are paused."""
     max_inbound_bytes: int = 64 * MIB
     """Bytes of waiting messages of all peers; above it whoever sends more is paused."""
+    max_peer_rate: float | None = None
+    """Bytes a second of answers (blocks and presences) to one peer; more waits, nothing is forgotten. None =
+    no limit."""
+    max_total_rate: float | None = None
+    """The same to all peers together; they take turns."""
+    max_peer_requests: float | None = None
+    """Wants a second that are taken in from one peer, a message counting as one at least; what exceeds it
+    waits, and the peer is paused. None = no limit."""
+    max_total_requests: float | None = None
+    """The same from all peers together."""
+    rate_burst: float = 0.25
+    """Seconds' worth of each rate that may go at once after a pause; of bytes 16 KiB at least. No message is
+    planned to be larger than that, so that a limited peer gets its share steadily."""
     max_known_blocks: int = 0
     """Blocks whose sizes are kept in memory, so that wants for them do not ask the store (about 60 B each
     compiled). Blocks removed from the store must then be told to `blocks_removed`. 0 = always ask."""
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether code of the caller is run in between."""
+        return not (self.peer_block_request_filter is self.task_order is self.score_ledger is None)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a rate."""
+        return any((self.max_peer_rate, self.max_total_rate, self.max_peer_requests, self.max_total_requests))
 
     def __post_init__(self) -> None:
         for name in (
@@ -86,7 +111,10 @@ class ServerOptions:
             require(getattr(self, name) >= 1, f"{name} must be at least 1")
         for name in ("max_outstanding_bytes", "max_cid_size", "want_have_replace_size", "max_known_blocks"):
             require(getattr(self, name) >= 0, f"{name} must not be negative")
-        for name in ("starvation_timeout", "retry_delay"):
+        for name in ("max_peer_rate", "max_total_rate", "max_peer_requests", "max_total_requests"):
+            rate = getattr(self, name)
+            require(rate is None or rate > 0, f"{name} must be positive, or None for no limit")
+        for name in ("starvation_timeout", "retry_delay", "rate_burst"):
             require(getattr(self, name) > 0, f"{name} must be positive")
         require(
             self.max_target_message_size >= self.target_message_size or not self.adaptive,
