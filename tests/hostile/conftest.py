@@ -10,6 +10,7 @@ import pytest
 
 from bitswap import Options
 from bitswap.blockstore import Blockstore
+from tests.decision.conftest import implementation as implementation
 from tests.hostile.town import Town, node_of
 from tests.libp2p.puppet import Puppet
 
