@@ -58,6 +58,7 @@ class Engine:
         self._limit = RateLimit(
             options.max_peer_rate, options.max_total_rate, options.rate_burst, _LEAST_BURST
         )
+        self._limited = bool(self._limit)
         self._held_until: float | None = None
         """All have had their share until then."""
         self._answers_delayed = 0
@@ -108,7 +109,7 @@ class Engine:
         if peer not in self._known:
             self.peer_connected(peer)
         # What a peer owes from before it left is not forgotten when it comes back.
-        if self._limit and (ready_at := self._limit.peer_ready_at(peer, now)) > now:
+        if self._limited and (ready_at := self._limit.peer_ready_at(peer, now)) > now:
             self._core.hold(peer, ready_at)
 
     def notify_new_blocks(self, sizes: Mapping[CID, int], now: float) -> None:
@@ -154,7 +155,7 @@ class Engine:
         message = self._core.fill(envelope, blocks)
         if message is not None and (count := envelope.block_count):
             self._accounts.add_sent(envelope.peer, envelope.block_bytes, count)
-        if message is not None and self._limit:
+        if self._limited and message is not None:
             self._charge(envelope.peer, message.size())
         return message
 
