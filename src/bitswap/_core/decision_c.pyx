@@ -484,22 +484,6 @@ cdef class DecisionCore(Lanes):
     def wantlist_for_peer(self, peer):
         return [new_cid(start_of(key), len(key)) for key in self.wanted_keys(self.find(peer))]
 
-    def peers(self):
-        cdef list found = []
-        cdef uint32_t number
-        for number in range(self.q.peers.fresh):
-            if peer_at(&self.q, number).taken and peer_at(&self.q, number).wanted:
-                found.append(self.name_of(number))
-        return found
-
-    def queued_peers(self):
-        cdef list found = []
-        cdef uint32_t number
-        for number in range(self.q.peers.fresh):
-            if peer_at(&self.q, number).taken and (peer_at(&self.q, number).queued or peer_at(&self.q, number).active):
-                found.append(self.name_of(number))
-        return found
-
     @property
     def too_large(self):
         return self.first_too_large

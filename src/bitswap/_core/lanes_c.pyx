@@ -154,3 +154,19 @@ cdef class Lanes:
     def renumber_at(self, age):
         """For tests: renumber wants and answers of a peer whose youngest has this age, which is 2**30 without."""
         self.q.last_seq = age
+
+    def peers(self):
+        cdef list found = []
+        cdef uint32_t number
+        for number in range(self.q.peers.fresh):
+            if peer_at(&self.q, number).taken and peer_at(&self.q, number).wanted:
+                found.append(self.name_of(number))
+        return found
+
+    def queued_peers(self):
+        cdef list found = []
+        cdef uint32_t number
+        for number in range(self.q.peers.fresh):
+            if peer_at(&self.q, number).taken and (peer_at(&self.q, number).queued or peer_at(&self.q, number).active):
+                found.append(self.name_of(number))
+        return found
