@@ -16,6 +16,7 @@ from bitswap.cli.node import opened_node, opened_store
 from bitswap.cli.scrape import make_scrape
 from bitswap.cli.serve_workers import run_workers
 from bitswap.cli.serving import administered, tell, tell_end
+from bitswap.errors import UsageError
 
 if TYPE_CHECKING:
     from bitswap.options import ServerOptions
@@ -34,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     with --json, in words on standard error without.
     """
     if args.workers > 1:
+        if args.max_rate or args.max_peer_rate or args.deny:
+            raise UsageError("--max-rate, --max-peer-rate and --deny need --workers 1")
         return run_workers(args, args.listen or [LISTEN])
     with _stop_signals() as stop, opened_store(args) as store:
         roots = {path: str(added.cid) for path, added in add_paths(args, store)}
