@@ -90,7 +90,7 @@ class ServerOptions:
     @property
     def calls_back(self) -> bool:
         """Whether code of the caller is run in between."""
-        return not (self.peer_block_request_filter is self.task_order is self.score_ledger is None)
+        return any((self.peer_block_request_filter, self.task_order, self.score_ledger))
 
     @property
     def is_limited(self) -> bool:
