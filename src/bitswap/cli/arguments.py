@@ -24,7 +24,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"bitswap {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_demo, _add, _serve, _get, _block, _blocks, _queries, _check, _conform, _simulate):
+    for add in (_demo, _add, _serve, _get, _block, _blocks, _dag, _queries, _check, _conform, _simulate):
         add(commands, common)
     return parser.parse_args(argv)
 
@@ -289,6 +289,34 @@ def _blocks(commands: Commands, common: argparse.ArgumentParser) -> None:
     )
     _fetching(get)
     get.set_defaults(run=_run("blocks", "get"))
+
+
+def _dag(commands: Commands, common: argparse.ArgumentParser) -> None:
+    dag = commands.add_parser("dag", help="a whole graph as one CAR file: export, import")
+    actions = dag.add_subparsers(metavar="ACTION", required=True)
+    export = actions.add_parser(
+        "export",
+        parents=[common],
+        help="write a graph as a CARv1",
+        description="Writes all blocks below CID, depth first, each once. Links of dag-pb and dag-cbor "
+        "blocks are followed, blocks of other codecs are written as they are.",
+    )
+    export.add_argument("cid", metavar="CID")
+    export.add_argument(
+        "-o", "--output", metavar="FILE", default="-", help="where to write (default: standard output)"
+    )
+    _fetching(export)
+    export.set_defaults(run=_run("dag", "export"))
+    load = actions.add_parser(
+        "import",
+        parents=[common],
+        help="store the blocks of CAR files (CARv1, CARv2); prints their roots",
+        description="Every block is verified. A file that is broken at some byte is stored up to there, and "
+        "the exit code is 1.",
+    )
+    load.add_argument("files", metavar="FILE", nargs="+", help="- for standard input")
+    _store(load)
+    load.set_defaults(run=_run("dag", "load"))
 
 
 def _queries(commands: Commands, common: argparse.ArgumentParser) -> None:

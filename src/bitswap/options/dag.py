@@ -34,9 +34,13 @@ class DagOptions:
     """Blocks of an import that go to the store in one transaction."""
     batch_bytes: int = 8 * MIB
     """Bytes of the same."""
+    max_car_header: int = 1 * MIB
+    """Bytes of a CAR's header: about 26,000 roots."""
+    max_car_section: int = 8 * MIB
+    """Bytes of a block in a CAR that is read, its CID included (go-car's bound)."""
 
     def __post_init__(self) -> None:
-        links = ("max_node_links", "max_open_links")
+        links = ("max_node_links", "max_open_links", "max_car_header", "max_car_section")
         for name in (*links, "max_depth", "max_entries", "batch_blocks", "batch_bytes"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1")
         for name in ("cache_bytes", "max_empty_nodes", "node_lookahead"):
