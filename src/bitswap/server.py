@@ -249,6 +249,8 @@ class Server:
                 then = step(peer, *args)
             except Exception:
                 _log.exception("a step of the server failed")
+                # What is owed again is due sooner than the workers know.
+                then = self._wake_puller
             finally:
                 self._engine_lock.release()
         finally:
