@@ -56,7 +56,7 @@ LAYERS = (
     ("sessionmanager",),
     ("wantmanager",),
     ("client", "providerdriver", "server", "getter", "oneblock", "storedgetter", "testnet", "dag", "car"),
-    ("bitswap", "conform", "simulation"),
+    ("bitswap", "bench", "conform", "simulation"),
     ("aio", "simulation", "testinstance"),
     ("cli", "processes"),
 )

@@ -24,7 +24,20 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"bitswap {_version()}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_demo, _add, _serve, _get, _block, _blocks, _dag, _queries, _check, _conform, _simulate):
+    for add in (
+        _demo,
+        _add,
+        _serve,
+        _get,
+        _block,
+        _blocks,
+        _dag,
+        _queries,
+        _check,
+        _conform,
+        _simulate,
+        _bench,
+    ):
         add(commands, common)
     return parser.parse_args(argv)
 
@@ -415,3 +428,19 @@ def _simulate(commands: Commands, common: argparse.ArgumentParser) -> None:
         "--seeds", metavar="N", type=positive, default=10, help="with --markdown: seeds that are tried (10)"
     )
     parser.set_defaults(run=_run("simulate"))
+
+
+def _bench(commands: Commands, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "bench",
+        parents=[common],
+        help="measure this machine: codec, engine, hashing, store, two nodes over loopback",
+        description="Takes ten to twenty seconds. The store is measured in a folder of its own beside that "
+        "of --store, on the same disk; nothing of it stays.",
+    )
+    _store(parser)
+    parser.add_argument("--scale", type=seconds, default=1.0, help=argparse.SUPPRESS)
+    parser.set_defaults(run=_run("bench"))
+
+
+_TOOLS = (_queries, _check, _conform, _simulate, _bench)
