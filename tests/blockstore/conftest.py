@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bitswap.blockstore import Blockstore, LMDBBlockstore, MemoryBlockstore, VerifyingBlockstore
+from bitswap.blockstore import (
+    Blockstore,
+    FlatfsBlockstore,
+    LMDBBlockstore,
+    MemoryBlockstore,
+    VerifyingBlockstore,
+)
 from bitswap.options import MIB, StoreOptions
 
 KINDS: dict[str, Callable[[Path], Blockstore]] = {
@@ -17,6 +23,7 @@ KINDS: dict[str, Callable[[Path], Blockstore]] = {
     "lmdb-small": lambda path: LMDBBlockstore(
         path / "blocks", StoreOptions(map_bytes=MIB, transaction_bytes=20_000)
     ),
+    "flatfs": lambda path: FlatfsBlockstore(path / "blocks", StoreOptions(durability="none")),
     "verify": lambda path: VerifyingBlockstore(MemoryBlockstore()),
     "verify-lmdb": lambda path: VerifyingBlockstore(LMDBBlockstore(path / "blocks")),
 }

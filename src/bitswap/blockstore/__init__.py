@@ -1,6 +1,7 @@
-"""Places where blocks are kept: in memory, in LMDB, verified on the way."""
+"""Places where blocks are kept: in memory, in LMDB, in files as kubo has them, verified on the way."""
 
 from bitswap.blockstore.errors import StoreError, StoreFull
+from bitswap.blockstore.flatfs import FlatfsBlockstore
 from bitswap.blockstore.interface import Blockstore
 from bitswap.blockstore.lmdb import LMDBBlockstore
 from bitswap.blockstore.memory import MemoryBlockstore
@@ -10,6 +11,7 @@ from bitswap.blockstore.verify import VerifyingBlockstore
 
 __all__ = [
     "Blockstore",
+    "FlatfsBlockstore",
     "LMDBBlockstore",
     "MemoryBlockstore",
     "StoreError",

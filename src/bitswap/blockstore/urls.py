@@ -1,9 +1,10 @@
-"""Stores by name, as users write them: `memory:`, `lmdb:PATH`."""
+"""Stores by name, as users write them: `memory:`, `lmdb:PATH`, `flatfs:PATH`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from bitswap.blockstore.flatfs import FlatfsBlockstore
 from bitswap.blockstore.interface import Blockstore
 from bitswap.blockstore.lmdb import LMDBBlockstore
 from bitswap.blockstore.memory import MemoryBlockstore
@@ -11,11 +12,12 @@ from bitswap.blockstore.paths import default_path
 from bitswap.errors import UsageError
 from bitswap.options import StoreOptions
 
-FORMS = "memory:, lmdb:PATH or lmdb: (the default place)"
+FORMS = "memory:, lmdb:PATH, lmdb: (the default place) or flatfs:PATH"
 
 
 def open_store(url: str | None = None, options: StoreOptions | None = None) -> Blockstore:
-    """The store that `url` names: "memory:", "lmdb:PATH", and "lmdb:" or None for the user's data directory.
+    """The store that `url` names: "memory:", "lmdb:PATH", "flatfs:PATH" (a blocks folder of kubo), and
+    "lmdb:" or None for the user's data directory.
 
     `~` in a path is the home directory. Raises UsageError for anything else, or where no store can be.
     """
@@ -28,6 +30,10 @@ def open_store(url: str | None = None, options: StoreOptions | None = None) -> B
         return MemoryBlockstore()
     if scheme == "lmdb":
         return LMDBBlockstore(_expanded(rest) if rest else default_path(), options)
+    if scheme == "flatfs":
+        if not rest:
+            raise UsageError("flatfs: needs a path, as in flatfs:~/.ipfs/blocks")
+        return FlatfsBlockstore(_expanded(rest), options)
     raise UsageError(f"there are no stores {scheme + ':'!r}; there are {FORMS}")
 
 

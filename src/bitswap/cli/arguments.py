@@ -111,7 +111,8 @@ def _store(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store",
         metavar="URL",
-        help="where blocks are kept: lmdb:PATH (default: lmdb: under the user's data directory) or memory:",
+        help="where blocks are kept: lmdb:PATH (default: lmdb: under the user's data directory), "
+        "flatfs:PATH (the blocks folder of a kubo repository) or memory:",
     )
 
 
