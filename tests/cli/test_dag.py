@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import subprocess
 from pathlib import Path
@@ -89,6 +90,22 @@ def test_nothing_is_left_of_an_export_that_fails(tmp_path: Path, capsys: pytest.
     assert main(["dag", "export", missing, "--store", f"lmdb:{tmp_path / 'store'}", "-o", str(file)]) == 1
     assert missing in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_written_to_and_stays(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, pipe = f"lmdb:{tmp_path / 'store'}", tmp_path / "pipe"
+    assert main(["add", str(tree), "--store", store]) == 0
+    root = capsys.readouterr().out.strip()
+    os.mkfifo(pipe)
+    command = [*COMMAND, "dag", "import", str(pipe), "--store", "memory:", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reading:
+        bitswap("dag", "export", root, "--store", store, "-o", pipe)
+        told, _ = reading.communicate()
+    assert json.loads(told)["missing_roots"] == []
+    assert pipe.is_fifo()
 
 
 def test_what_is_no_car_or_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
