@@ -109,9 +109,11 @@ def test_a_prefix_names_what_its_cid_verifies(code: int, codec: int, length: int
     block = Block.from_prefix(prefix, data)
     block.verify()
     assert block.cid == CID.v1(codec, multihash.multihash(code, data, length))
-    if data:
+    other = data[:-1] + bytes((data[-1] ^ 1,)) if data else b"x"
+    # Of short digests two can be alike.
+    if multihash.multihash(code, other, length) != block.cid.multihash:
         with pytest.raises(HashMismatch):
-            Block(block.cid, data[:-1] + bytes((data[-1] ^ 1,))).verify()
+            Block(block.cid, other).verify()
 
 
 def test_data_that_its_cid_does_not_name() -> None:
