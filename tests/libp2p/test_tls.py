@@ -298,7 +298,8 @@ def test_damage_leaves_other_connections_alone() -> None:
     first.write([b"good"])
     good = b"".join(first.data_to_send())
     first.write([b"bad"])
-    second.receive(good + bytearray(b"".join(first.data_to_send())[:-1] + b"?"))
+    sealed = b"".join(first.data_to_send())
+    second.receive(good + sealed[:-1] + bytes((sealed[-1] ^ 1,)))
     assert second.read_into(memoryview(bytearray(50))) == 4
     assert other.read_into(memoryview(bytearray(50))) == 0
     healthy.write([b"text"])
