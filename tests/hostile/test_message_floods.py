@@ -14,7 +14,7 @@ from bitswap.network.libp2p.multistream import HEADER
 from bitswap.network.libp2p.yamux import DATA, SYN
 from bitswap.options import KIB, MAX_FRAME, MIB, NetworkOptions, ServerOptions
 from tests.hostile.conftest import MakePuppet, MakeTown
-from tests.hostile.town import BITSWAP, Hose, Town, absent, network_of
+from tests.hostile.town import BITSWAP, TRANSFER, Hose, Town, absent, network_of
 from tests.libp2p.puppet import Puppet, frame, line
 
 pytestmark = pytest.mark.timeout(120)
@@ -231,4 +231,4 @@ def test_a_message_of_nothing_but_a_length_waits_for_nobody(
         stream.write(varint.encode(MAX_FRAME))
     hose = Hose(puppet, reads=True)
     most = town.under(lambda: hose.pour(frame(DATA, 0, stream.id, 0)))
-    assert most.buffered <= 64 * 1024
+    assert most.buffered <= TRANSFER

@@ -21,6 +21,10 @@ LISTEN = "/ip4/127.0.0.1/tcp/0"
 BITSWAP = "/ipfs/bitswap/1.2.0"
 ROUNDS = 2
 """Transfers, each way, that must begin and end while an attack goes on."""
+COUNT = 20
+SIZE = 4 * KIB
+TRANSFER = COUNT * (SIZE + 64)
+"""Bytes of a message that brings all blocks of a transfer: what of the friend's may be there in part."""
 
 
 class Holdings(NamedTuple):
@@ -74,7 +78,7 @@ class Town:
     def address(self) -> str:
         return self.node.network.addrs[0]
 
-    def transfer(self, count: int = 20, size: int = 4 * KIB) -> None:
+    def transfer(self, count: int = COUNT, size: int = SIZE) -> None:
         """Fresh blocks, each way, all of them; attackers are not asked: their silence would take time."""
         for giver, taker in ((self.node, self.friend), (self.friend, self.node)):
             blocks = [Block.of(os.urandom(size)) for _ in range(count)]
