@@ -14,8 +14,9 @@ from functools import partial
 from types import TracebackType
 
 from bitswap.errors import BitswapError, RemoteError, UsageError
+from bitswap.network.libp2p.entrance import ACCEPTS_A_TURN
 from bitswap.network.libp2p.identity import PeerIdentity
-from bitswap.network.libp2p.listener import ACCEPTS_A_TURN, OUT_OF_RESOURCES, bind, reachable
+from bitswap.network.libp2p.listener import OUT_OF_RESOURCES, bind, reachable
 from bitswap.network.libp2p.multiaddr import Multiaddr
 from bitswap.options import WorkerOptions
 from bitswap.processes.channel import Record

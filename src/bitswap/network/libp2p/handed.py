@@ -11,28 +11,23 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from bitswap.network.libp2p.dialer import prepare
-from bitswap.network.libp2p.listener import ACCEPTS_A_TURN
+from bitswap.network.libp2p.entrance import Entrance
 from bitswap.network.libp2p.multiaddr import Multiaddr
-from bitswap.network.libp2p.reactor import READ, Reactor
+from bitswap.network.libp2p.reactor import Reactor
 from bitswap.network.libp2p.swarm import Swarm
 
 _log = logging.getLogger("bitswap.network")
 
 
-class HandedSockets:
+class HandedSockets(Entrance):
     """Stands where a `Listener` stands; leaves sockets in the Unix socket while too many handshakes run."""
 
     def __init__(
         self, reactor: Reactor, swarm: Swarm, door: socket.socket, told: Sequence[Multiaddr]
     ) -> None:
         """`told` are the addresses that the other process listens at."""
-        self._reactor = reactor
-        self._swarm = swarm
-        self._door = door
+        super().__init__(reactor, swarm, door)
         self._told = tuple(told)
-        self._taking = False
-        self._closed = False
         self._gone = 0
         door.setblocking(False)
         swarm.inbound_over = self._over
@@ -40,49 +35,23 @@ class HandedSockets:
     def addresses(self) -> list[str]:
         return [str(address) for address in self._told]
 
-    def start(self) -> None:
-        """Take sockets from now on; on the reactor's thread."""
-        if not self._taking and not self._closed:
-            self._taking = True
-            self._reactor.register(self._door, READ, self)
-
-    def _pause(self) -> None:
-        if self._taking:
-            self._taking = False
-            self._reactor.unregister(self._door)
-
-    def close(self) -> None:
-        """Stop for good."""
-        self._pause()
-        self._closed = True
-        self._door.close()
-
-    def ready(self, events: int) -> None:
-        """Called by the reactor."""
-        for _ in range(ACCEPTS_A_TURN):
-            if self._closed:
-                return
-            if self._swarm.handshakes_full:
-                self._pause()
-                return
-            try:
-                found = _receive(self._door)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                found = None
-            if found is None:
-                self.close()
-                return
-            if not found:
-                _log.error("a connection was lost: the process is out of file descriptors")
-                self._over()
-            for sock in found:
-                prepare(sock)
-                self._swarm.accept(sock)
+    def _next(self) -> Sequence[socket.socket]:
+        try:
+            found = _receive(self._sock)
+        except (BlockingIOError, InterruptedError):
+            raise
+        except OSError:
+            found = None
+        if found is None:
+            self.close()
+            return ()
+        if not found:
+            _log.error("a connection was lost: the process is out of file descriptors")
+            self._over()
+        return found
 
     def crashed(self, error: Exception) -> None:
-        """Called by the reactor when `ready` raised."""
+        """Whoever hands sockets over notices the end of it."""
         self.close()
 
     def _over(self) -> None:
@@ -90,7 +59,7 @@ class HandedSockets:
         if self._closed:
             return
         try:
-            self._gone -= self._door.send(bytes(self._gone))
+            self._gone -= self._sock.send(bytes(self._gone))
         except OSError:
             pass  # told with the next one
 

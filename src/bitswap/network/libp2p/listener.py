@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from bitswap.errors import UsageError
 from bitswap.network.libp2p.descriptors import descriptor_limit
-from bitswap.network.libp2p.dialer import prepare, tcp_target
+from bitswap.network.libp2p.dialer import tcp_target
+from bitswap.network.libp2p.entrance import Entrance
 from bitswap.network.libp2p.multiaddr import Multiaddr
-from bitswap.network.libp2p.reactor import READ, Reactor
+from bitswap.network.libp2p.reactor import Reactor
 from bitswap.network.libp2p.resolver import numeric
 from bitswap.network.libp2p.swarm import Swarm
 from bitswap.options import NetworkOptions
@@ -20,7 +21,6 @@ from bitswap.options import NetworkOptions
 _log = logging.getLogger("bitswap.network")
 
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-ACCEPTS_A_TURN = 64
 _BACKLOG = 1024
 _ANY = {"0.0.0.0": ("127.0.0.1", "192.0.2.1"), "::": ("::1", "2001:db8::1")}
 """For each wildcard: the loopback address, and a documentation address for finding the outward one."""
@@ -30,60 +30,29 @@ class ListenError(UsageError, OSError):
     """An address that cannot be listened on."""
 
 
-class Listener:
+class Listener(Entrance):
     """One listening socket."""
 
     def __init__(self, reactor: Reactor, swarm: Swarm, address: Multiaddr, options: NetworkOptions) -> None:
         """Binds at once. Raises ListenError."""
-        self._reactor = reactor
-        self._swarm = swarm
+        super().__init__(reactor, swarm, bind(address))
         self._options = options
-        self._accepting = False
-        self._closed = False
-        self._sock = bind(address)
         self.host, self.port = self._sock.getsockname()[:2]
 
-    def start(self) -> None:
-        """Accept from now on; on the reactor's thread."""
-        if not self._accepting and not self._closed:
-            self._accepting = True
-            self._reactor.register(self._sock, READ, self)
-
-    def _pause(self) -> None:
-        if self._accepting:
-            self._accepting = False
-            self._reactor.unregister(self._sock)
-
-    def close(self) -> None:
-        """Stop for good."""
-        self._pause()
-        self._closed = True
-        self._sock.close()
-
-    def ready(self, events: int) -> None:
-        """Called by the reactor."""
-        for _ in range(ACCEPTS_A_TURN):
-            if self._closed:
-                return
-            if self._swarm.handshakes_full:
-                self._pause()
-                return
-            try:
-                sock, _ = self._sock.accept()
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                if error.errno not in OUT_OF_RESOURCES:
-                    # This one connection is gone already; the next is not.
-                    continue
+    def _next(self) -> Sequence[socket.socket]:
+        try:
+            return (self._sock.accept()[0],)
+        except (BlockingIOError, InterruptedError):
+            raise
+        except OSError as error:
+            # In all other cases this one connection is gone already; the next is not.
+            if error.errno in OUT_OF_RESOURCES:
                 self._out_of_resources(error)
-                return
-            prepare(sock)
-            self._swarm.accept(sock)
+            return ()
 
     def crashed(self, error: Exception) -> None:
-        """Called by the reactor when `ready` raised; listening goes on after a pause."""
-        self._accepting = False
+        """Listening goes on after a pause."""
+        self._taking = False
         self._reactor.later(self._options.accept_pause, self.start)
 
     def _out_of_resources(self, error: OSError) -> None:
@@ -99,7 +68,6 @@ class Listener:
         self._reactor.later(self._options.accept_pause, self.start)
 
     def addresses(self) -> list[str]:
-        """As `reachable` has them."""
         return reachable(self.host, self.port)
 
 

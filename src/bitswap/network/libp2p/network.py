@@ -18,10 +18,11 @@ from bitswap.network.libp2p.addresses import dialable
 from bitswap.network.libp2p.connection import security_ids
 from bitswap.network.libp2p.descriptors import raise_descriptor_limit
 from bitswap.network.libp2p.dialer import Dialer
+from bitswap.network.libp2p.entrance import Entrance
 from bitswap.network.libp2p.handed import HandedSockets
 from bitswap.network.libp2p.host import Host, NetworkStat
 from bitswap.network.libp2p.identity import PeerIdentity, peer_id_from_text
-from bitswap.network.libp2p.listener import Listener, bind_all
+from bitswap.network.libp2p.listener import bind_all
 from bitswap.network.libp2p.multiaddr import Multiaddr
 from bitswap.network.libp2p.reactor import Reactor
 from bitswap.network.libp2p.resolver import Resolver
@@ -77,7 +78,7 @@ class Libp2pNetwork:
         self._reactor: Reactor | None = None
         self._closing = False
         self._addrs: tuple[str, ...] = ()
-        self._listeners: Sequence[Listener | HandedSockets] = ()
+        self._listeners: Sequence[Entrance] = ()
         self._metrics: NetworkMetrics | None = None
         self._unwatch: Stop | None = None
         self._dials: dict[str, list[Future[str]]] = {}
