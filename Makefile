@@ -9,7 +9,7 @@ BUILT := $(VENV)/.built-$(if $(filter 1,$(BITSWAP_PURE)),pure,compiled)
 SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd src/bitswap/network/libp2p/*.pyx)
 FILE ?=
 
-.PHONY: build demo test lint types interop fuzz asan faults bench bench-check bench-vs-boxo bench-nodes bench-scale clean
+.PHONY: build demo test lint types interop interop-matrix fuzz asan faults bench bench-check bench-vs-boxo bench-nodes bench-scale clean
 
 build: $(BUILT)
 
@@ -40,6 +40,10 @@ types: build
 
 interop: build
 	$(BIN)/python -m pytest tests/interop -m interop $(ARGS)
+
+# Builds the other implementations (what it takes of Go, Rust, npm and PyPI is downloaded), runs every cell and writes the page.
+interop-matrix: build
+	$(BIN)/python -m tests.interop.matrix --markdown docs/interop.md $(ARGS)
 
 fuzz: build
 	BITSWAP_FUZZ=long $(BIN)/python -m pytest tests/fuzz $(ARGS)
