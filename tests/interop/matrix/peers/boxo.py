@@ -44,8 +44,8 @@ PEER = Peer(
     known=(
         Known(
             Verdict.LIMITED,
-            "A boxo session asks for some of its blocks by want-have first. Blocks of 1 KiB are the answer to "
-            "that, and those that it asks for by want-block before they have come are sent again.",
+            "A boxo session asks for some of its blocks by want-have first. Blocks of 1 KiB are the answer "
+            "to that, and those that it asks for by want-block before they have come are sent again.",
             direction=Direction.PEER_FETCHES,
             shapes=(SMALL, MANY),
             seen=r'"want_haves_in": \d',
