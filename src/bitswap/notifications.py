@@ -84,7 +84,8 @@ class Subscription:
         """Places left in the window."""
         if not self.absent:
             return self.places
-        return max(min(self.places, self._options.window_blocks - len(self.active) - len(self.ready)), 0)
+        most = self._options.window_blocks + self._options.max_shelved_wants
+        return max(min(self.places, most - len(self.active) - len(self.ready)), 0)
 
     @property
     def room(self) -> int:

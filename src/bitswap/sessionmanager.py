@@ -79,9 +79,10 @@ class SessionManager:
         self._sessions[session] = {}
         return session
 
-    def _is_shared(self, cid: CID) -> bool:
-        """Whether several sessions want it."""
-        return len({subscription.session for subscription in self._waiting.of(cid)}) > 1
+    def _is_shared(self, session: Session, cid: CID) -> bool:
+        """Whether another session asks for it."""
+        others = (request.session for request in self._waiting.of(cid) if request.session is not session)
+        return any(cid in other.wants.all for other in others)
 
     def _has_place(self, session: Session, cid: CID) -> bool:
         """Whether a request of the session has a place, which it takes, for a block that everybody lacked."""
@@ -340,7 +341,7 @@ class SessionManager:
         """Why each peer has not sent `cid` so far, over all sessions that want it; see `session.reasons`."""
         found: dict[Peer, Reason] = {}
         for session in dict.fromkeys(subscription.session for subscription in self._waiting.of(cid)):
-            want = session.wants.all.get(cid)
+            want = session.wants.all.get(cid) or session.shelf.want(cid)
             if want is not None:
                 found.update(session.reasons(want, now))
         return found
@@ -354,7 +355,7 @@ class SessionManager:
         return tuple(wait for wait in waits if wait is not None)
 
     def _explain(self, cid: CID, session: Session, now: float) -> Wait | None:
-        want = session.wants.all.get(cid)
+        want = session.wants.all.get(cid) or session.shelf.want(cid)
         if want is not None:
             return explain(session, want, now)
         for subscription in self._sessions.get(session, ()):

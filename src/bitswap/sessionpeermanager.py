@@ -172,11 +172,19 @@ class SessionPeerManager:
         return any(peer.hits.share >= share for peer in self._peers.values())
 
     def likely(self) -> Sequence[SessionPeer]:
-        """Those that are worth asking without knowledge: all of few, else those that had most."""
-        most = self._options.search_peers
-        if len(self._peers) <= most or self.named is not None:
-            return list(self._peers.values())
-        best = sorted(self._peers.values(), key=lambda peer: -peer.hits.share)[:most]
+        """Those that are worth asking without knowledge: all of few, else those that had most.
+
+        Not those that leave everything unanswered, unless they were named: the search tells them what is
+        wanted, and nobody waits for them.
+        """
+        options = self._options
+        if self.named is not None:
+            return self.candidates()
+        peers = [peer for peer in self._peers.values() if peer.silences < options.silent_attempts]
+        most = options.search_peers
+        if len(peers) <= most:
+            return peers
+        best = sorted(peers, key=lambda peer: -peer.hits.share)[:most]
         least = best[0].hits.share * _WORTH
         return [peer for peer in best if peer.hits.share >= least]
 

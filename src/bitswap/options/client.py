@@ -70,11 +70,18 @@ class ClientOptions:
     """Wants that a session which knows no peer looks for at first, each at other peers."""
     broadcast_wants: int = 256
     """Wants that a session looks for among all peers at the same time (boxo: 64)."""
+    resting_wants: int = 512
+    """Wants that everybody lacks which a session keeps at its peers (half of the list that each keeps)."""
+    turn_wants: int = 1024
+    """Further ones, nobody being asked for them, that are asked for again in one round, in turns."""
+    max_shelved_wants: int = 1 << 16
+    """Further ones of one request, after which it waits for blocks (20 MB)."""
     retry_delay: float = 1.0
     """Seconds before peers that had nothing are asked again; doubles up to the maximum (boxo idle tick)."""
     max_retry_delay: float = 60.0
     silent_attempts: int = 3
-    """Times that a peer may leave a session of named peers without any answer before it is given up."""
+    """Times that a peer may leave a session without any answer before it is given up, if it was named, or not
+    waited for any more."""
     initial_window: int = 128
     """Wants given to one of two peers before its speed is known; to all of more together twice as many."""
     window_seconds: float = 0.5

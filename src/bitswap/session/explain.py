@@ -115,6 +115,10 @@ def _place(session: Session, want: Want, at: At, now: float) -> _Place:
     if cid in wants.barred:
         words = "somebody may have it now, and what has come is to be taken first"
         return _Place(State.NO_ROOM, words, list(wants.barred).index(cid))
+    if cid in session.shelf:
+        ahead = session.shelf.ahead(cid)
+        words = f"{len(session.shelf)} that everybody lacks are asked for in turns; {ahead} come before it"
+        return _Place(State.RESTING, words, ahead, (_round(session, now, "the next of them are asked for"),))
     return _Place(State.RESTING, next=(_round(session, now),))
 
 
@@ -158,9 +162,9 @@ def _searched(session: Session, want: Want, now: float) -> _Place:
     return _Place(State.SEARCHED, next=(Step(f"{what}, or once all have answered", due),))
 
 
-def _round(session: Session, now: float) -> Step:
+def _round(session: Session, now: float, what: str = "all are asked again") -> Step:
     due = session._round_due
-    return Step("all are asked again", None if due is None else due - now)
+    return Step(what, None if due is None else due - now)
 
 
 # -- the peers

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from bitswap.cid import CID
 from bitswap.errors import Cause, Reason, as_reason
 from bitswap.explanation import seconds
 from bitswap.messagequeue.standing import Standing, standing
@@ -18,6 +19,14 @@ NOT_CONNECTED = Reason("not connected", Cause.NOT_CONNECTED)
 WITHHELD = Reason("answered HAVE, but has not sent the block", Cause.WITHHELD)
 ASKED = Reason("asked for the block, has not answered", Cause.UNANSWERED)
 UNANSWERED = Reason("has not answered", Cause.UNANSWERED)
+
+
+class Failure(NamedTuple):
+    """A want that was given up: why, for each peer, and whether a connection was lost on the way."""
+
+    cid: CID
+    reasons: Mapping[Peer, str]
+    lost: bool
 
 
 At: TypeAlias = "Mapping[Peer, Standing | None]"

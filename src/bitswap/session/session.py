@@ -10,8 +10,8 @@ is confined to named peers gives the want up instead, and says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
-from typing import NamedTuple
 
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
@@ -23,22 +23,15 @@ from bitswap.presence import BlockPresence
 from bitswap.providerquerymanager import SessionSearches
 from bitswap.session.asking import SURE, Asking
 from bitswap.session.providers import Providers
-from bitswap.session.reasons import reasons
+from bitswap.session.reasons import Failure, reasons
 from bitswap.session.search import ENDED, Search
+from bitswap.session.shelf import Shelf
 from bitswap.session.want import Want, Wants
 from bitswap.sessionpeermanager import SessionPeer, SessionPeerManager
 
 _HOLD = 0.25  # of the way there and back: how long what was denied waits for other answers
 _LONGEST_HOLD = 0.05  # seconds
 _MOST_PUT_OFF = 8.0  # pauses
-
-
-class Failure(NamedTuple):
-    """A want that was given up: why, for each peer, and whether a connection was lost on the way."""
-
-    cid: CID
-    reasons: Mapping[Peer, str]
-    lost: bool
 
 
 class Session:
@@ -54,11 +47,11 @@ class Session:
         *,
         named: Iterable[Peer] | None = None,
         broadcast: bool = True,
-        is_shared: Callable[[CID], bool] = lambda _: False,
+        is_shared: Callable[[Session, CID], bool] = lambda _, __: False,
         has_place: Callable[[Session, CID], bool] = lambda _, __: True,
         searches: SessionSearches[Session] | None = None,
     ) -> None:
-        """`is_shared` says whether other sessions want a block as well; `searches` finds providers."""
+        """`is_shared` says whether other sessions ask for a block as well; `searches` finds providers."""
         self.number = number
         self.peers = SessionPeerManager(options, named)
         self.wants = Wants()
@@ -76,6 +69,8 @@ class Session:
         self._options = options
         self._broadcast = broadcast
         self._search = Search(number, peers, self.peers, presence, options)
+        shared = partial(is_shared, self)
+        self.shelf = Shelf(self.wants, peers, presence, self._search, options, shared)
         self.providers = Providers(self, self.wants, presence, deadlines, searches if broadcast else None)
         self._asking = Asking(
             self.wants,
@@ -84,7 +79,7 @@ class Session:
             presence,
             self._search,
             options,
-            is_shared,
+            shared,
             self._may_ask,
             self._may_come,
         )
@@ -106,7 +101,8 @@ class Session:
         """Want these blocks, which the session does not want yet; earlier ones come first."""
         presence, wants = self._presence, self.wants
         for cid in cids:
-            wants.add(cid, known=cid in presence)
+            if not self.shelf.want_again(cid):
+                wants.add(cid, known=cid in presence)
         self.providers.wanted(now)
         self._ask(now)
 
@@ -118,6 +114,8 @@ class Session:
                 self._search.found(want)
                 if want.asked is not None:
                     want.asked.outstanding -= 1
+            else:
+                self.shelf.drop(cid)
         self.providers.stop(cids, now)
         self._ask(now)
 
@@ -128,7 +126,10 @@ class Session:
         wants, search = self.wants, self._search
         known = 0
         for cid in cids:
-            want = wants.all.pop(cid)
+            want = wants.all.pop(cid, None)
+            if want is None:
+                self.shelf.drop(cid)
+                continue
             if want.asked is not None:
                 want.asked.outstanding -= 1
                 known += not want.blind
@@ -137,6 +138,7 @@ class Session:
             if want.wave or want.group is not None:
                 search.found(want)
         self.providers.stop(cids, now)
+        self.shelf.blocks_received()
         if peer is not None:
             self.blocks += len(cids)
             self.bytes += size
@@ -154,6 +156,8 @@ class Session:
     ) -> None:
         """`peer` has some of the wanted blocks and lacks others; the presences know of both already."""
         wants, search = self.wants, self._search
+        if self.shelf:
+            dont_haves = self.shelf.answers_received(peer, haves, dont_haves)
         had = 0
         lacked = 0 if peer in self.peers else search.unanswered(haves)
         for cid in haves:
@@ -256,6 +260,7 @@ class Session:
     def peer_connected(self, peer: Peer, now: float) -> None:
         """A newcomer is asked for what nobody else has."""
         named = self.peers.named
+        self.shelf.greet(peer)
         if named is not None and peer in named:
             self.peers.add(peer)
         elif not self._broadcast:
@@ -276,6 +281,7 @@ class Session:
         """What the peer was asked for goes to others at once."""
         self._remove(peer, reason)
         self.providers.lost(peer, now)
+        self.shelf.part(peer)
         for want in self.wants.all.values():
             want.probed(peer)
             self._search.answered(want)
@@ -286,8 +292,11 @@ class Session:
         """`peer`, who is connected, is said to have this block: it may have others as well."""
         if not self._may_ask(peer):
             return
+        self.shelf.want_again(cid)
         # A member was asked for the others.
         waiting = [] if peer in self.peers else list(self.wants.idle.values())
+        if peer not in self.peers:
+            self.shelf.greet(peer)
         member = self.peers.add(peer)
         self._joined = True
         self._pause = self._options.retry_delay
@@ -335,7 +344,7 @@ class Session:
                 for want in [want for want in wants.lost.values() if self._is_hopeless(want)]:
                     self._give_up(want)
         if wants.fresh:
-            if peers:
+            if self.peers.likely():
                 self._asking.fresh(now)
             elif self._is_confined():
                 for want in list(wants.fresh.values()):
@@ -393,6 +402,8 @@ class Session:
                 want.absent = True
                 self.absent.append(want.cid)
         self.providers.seek([want.cid for want in ended], now)
+        if ended:
+            self.shelf.fill(now)
         self._set_timer()
         return bool(begun)
 
@@ -408,7 +419,7 @@ class Session:
     def on_deadline(self, now: float) -> None:
         """Answers are overdue, or it is time for the next round."""
         wants = self.wants
-        if self.closed or not wants:
+        if self.closed or not (wants or self.shelf):
             self._round_due = None
             return
         self.providers.on_deadline(now, self._got_on)
@@ -439,6 +450,9 @@ class Session:
         untried = 0 if self.peers else len(wants.fresh)
         places = max(options.broadcast_wants - untried, 0)
         ended = waiting if self._is_confined() else waiting[:places]
+        if self.shelf and places:
+            self.shelf.take_back(places if wants.fresh else options.turn_wants)
+            self.providers.wanted(now)
         for want in ended:
             want.tried = None
             want.doubted = False
@@ -449,7 +463,7 @@ class Session:
             self._pause = min(self._pause * 2.0, options.max_retry_delay)
         self._left_out = False
         wants.reconsider(ended)
-        if len(ended) < len(waiting):
+        if len(ended) < len(waiting) or self.shelf:
             self._plan_round(now)
 
     # -- giving up
