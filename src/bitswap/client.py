@@ -18,14 +18,14 @@ from bitswap.cid import CID
 from bitswap.cidsource import AnyCid, to_cid
 from bitswap.clientsession import ClientSession, PeerStat, SessionStat, named_peers
 from bitswap.clock import Clock, SystemClock
-from bitswap.errors import Cause, Closed, NotFound, Timeout, as_reason, nearness
+from bitswap.errors import Cause, Closed, NotFound, Timeout, as_reason
 from bitswap.explanation import Explanation
 from bitswap.getter import Fetcher, Getter, PeersLost, Waiter, describe
 from bitswap.network.interface import WANTS, Network, Peer
 from bitswap.oneblock import OneBlock
 from bitswap.options import ClientOptions, RoutingOptions
 from bitswap.providerdriver import ProviderDriver
-from bitswap.spans import span, spans_of
+from bitswap.spans import Telling, span, spans_of
 from bitswap.tokenbucket import TokenBucket
 from bitswap.tracer import tell
 from bitswap.wantmanager import WantManager
@@ -33,7 +33,6 @@ from bitswap.wantmanager import WantManager
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from bitswap.errors import Reason
     from bitswap.message import Message
     from bitswap.messagequeue import MessageQueue
     from bitswap.metrics.interface import ClientGauges, Metrics
@@ -48,7 +47,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _W = TypeVar("_W", bound=Waiter)
-_MOST_REASONS = 4096  # of wants and peers that are looked at, with the lock held, for the words of one error
 
 
 class _Work(NamedTuple):
@@ -97,7 +95,9 @@ class Client(Fetcher):
             connected=self.peer_connected,
             spans=self._spans,
         )
-        self._machine = WantManager(self.options, searches=self._providers.searches)
+        self._telling = None if self._spans is None else Telling(self._spans)
+        moments = None if self._telling is None else self._telling.moments
+        self._machine = WantManager(self.options, searches=self._providers.searches, moments=moments)
         self._lock = threading.Lock()
         self._timer = threading.Condition(self._lock)
         self._timer_at = inf
@@ -344,7 +344,7 @@ class Client(Fetcher):
             if waiter is not None and waiter in getter._waiters:
                 getter._waiters.remove(waiter)
             missing = [*subscription.active, *subscription.waiting]
-            reasons = self._waited_for(subscription)
+            reasons = self._machine.waited_for(subscription, self._clock.now())
             alone = not self._machine.peers()
             search = subscription.session.providers.reason
         told = describe(missing, reasons)
@@ -354,19 +354,6 @@ class Client(Fetcher):
             told += f"; {search}"
         text = f"nothing came in {limit:g} s: {told}"
         return Timeout(text, missing=missing, reasons=reasons, search=search)
-
-    def _waited_for(self, subscription: Subscription) -> dict[Peer, Reason]:
-        """With the lock held: who was asked for something that is outstanding, and how near that came."""
-        reasons: dict[Peer, Reason] = {}
-        now, looked_at = self._clock.now(), 0
-        for cid in subscription.active:
-            for peer, reason in self._machine.reasons(cid, now).items():
-                looked_at += 1
-                if peer not in reasons or nearness(reason) > nearness(reasons[peer]):
-                    reasons[peer] = reason
-            if looked_at >= _MOST_REASONS:
-                break
-        return reasons
 
     def _poll(self, subscription: Subscription, patient: bool) -> list[Block]:
         with self._lock:
@@ -454,6 +441,8 @@ class Client(Fetcher):
         """Without the lock: wake those who wait, then send."""
         for waiter in work.waiters:
             waiter.release()
+        if self._telling is not None:
+            self._telling.tell()
         for peer, message, queue in work.messages:
             if self._tracer is not None:
                 tell("tracer", self._tracer.message_sent, peer, message)

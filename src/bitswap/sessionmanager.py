@@ -16,6 +16,7 @@ from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
 from bitswap.errors import Reason
 from bitswap.explanation import Wait
+from bitswap.moments import Moments
 from bitswap.network.interface import Peer
 from bitswap.notifications import Notifications, Subscription
 from bitswap.options import ClientOptions
@@ -43,10 +44,12 @@ class SessionManager:
         deadlines: Deadlines[object],
         options: ClientOptions,
         searches: SessionSearches[Session] | None = None,
+        moments: Moments | None = None,
     ) -> None:
-        """`searches`: how sessions find providers, if they can."""
+        """`searches`: how sessions find providers, if they can. `moments`: where they note what they do."""
         self._peers = peers
         self._searches = searches
+        self._moments = moments
         self._deadlines = deadlines
         self._options = options
         self._presence = BlockPresence()
@@ -76,6 +79,7 @@ class SessionManager:
             has_place=self._has_place,
             searches=self._searches,
         )
+        session.moments = self._moments
         self._sessions[session] = {}
         return session
 

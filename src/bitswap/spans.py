@@ -7,8 +7,12 @@ takes the name and the attributes, its `Span` has `add_event`, `record_exception
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Hashable
 from types import TracebackType
 from typing import Protocol, runtime_checkable
+
+from bitswap.moments import Moments
 
 _log = logging.getLogger(__name__)
 PREFIX = "Bitswap.Client."
@@ -82,3 +86,34 @@ def span(tracer: SpanTracer | None, name: str, **attributes: object) -> Spanning
 def spans_of(tracer: object) -> SpanTracer | None:
     """The tracer if it wants spans, too."""
     return tracer if isinstance(tracer, SpanTracer) else None
+
+
+class Telling:
+    """Tells a tracer of the moments that a machine has noted, in their order."""
+
+    def __init__(self, tracer: SpanTracer) -> None:
+        self.moments = Moments()
+        self._tracer = tracer
+        self._lock = threading.Lock()
+        self._open: dict[Hashable, Spanning] = {}
+
+    def tell(self) -> None:
+        """Tell of what was noted, unless another thread is about to; not to be called with a lock held."""
+        # Whoever finds the lock taken leaves it to its owner, who looks again after giving it back.
+        while self.moments and self._lock.acquire(blocking=False):
+            try:
+                while self.moments:
+                    self._next()
+            finally:
+                self._lock.release()
+
+    def _next(self) -> None:
+        moment = self.moments.pop()
+        if moment.over:
+            self._open.pop(moment.key, NOBODY).__exit__(None, None, None)
+            return
+        begun = Spanning(self._tracer, moment.name, moment.attributes).__enter__()
+        if moment.key is None:
+            begun.__exit__(None, None, None)
+        else:
+            self._open[moment.key] = begun

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Sequence
 from bitswap.block import Block
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
-from bitswap.errors import Cause, Reason
+from bitswap.errors import Cause, Reason, nearness
 from bitswap.explanation import Explanation
 from bitswap.message import Message
 from bitswap.messagequeue import MessageQueue
 from bitswap.metrics.interface import ClientGauges
+from bitswap.moments import Moments
 from bitswap.network.interface import Peer
 from bitswap.notifications import Subscription
 from bitswap.options import ClientOptions
@@ -25,6 +26,7 @@ from bitswap.sessionmanager import Received, SessionManager
 from bitswap.stat import ClientStat
 
 _NOTHING = Received([], [], [])
+_MOST_REASONS = 4096  # of wants and peers that are looked at for the words of one error
 
 
 class WantManager:
@@ -35,14 +37,21 @@ class WantManager:
     """
 
     def __init__(
-        self, options: ClientOptions | None = None, *, searches: SessionSearches[Session] | None = None
+        self,
+        options: ClientOptions | None = None,
+        *,
+        searches: SessionSearches[Session] | None = None,
+        moments: Moments | None = None,
     ) -> None:
-        """`searches`: how sessions find providers; None where there is no router."""
+        """`searches`: how sessions find providers; None where there is no router. `moments`: where is noted
+        what sessions do by themselves, if it is."""
         self.options = options or ClientOptions()
         self.searches = searches
         self._deadlines: Deadlines[object] = Deadlines()
         self._peers = PeerManager(self.options, self._deadlines)
-        self._sessions = SessionManager(self._peers, self._deadlines, self.options, searches)
+        self._sessions = SessionManager(self._peers, self._deadlines, self.options, searches, moments)
+        if searches is not None:
+            searches.moments = moments
         self._unwanted: dict[Peer, int] = {}
         self._blocks = self._data = self._messages = 0
         self._duplicates = self._duplicate_data = 0
@@ -209,6 +218,19 @@ class WantManager:
     def reasons(self, cid: CID, now: float | None = None) -> dict[Peer, Reason]:
         """Why each peer has not sent `cid` so far; with `now`, everybody who was asked, and when."""
         return self._sessions.reasons(cid, now)
+
+    def waited_for(self, subscription: Subscription, now: float) -> dict[Peer, Reason]:
+        """Who was asked for something that is outstanding, and how near that came."""
+        reasons: dict[Peer, Reason] = {}
+        looked_at = 0
+        for cid in subscription.active:
+            for peer, reason in self.reasons(cid, now).items():
+                looked_at += 1
+                if peer not in reasons or nearness(reason) > nearness(reasons[peer]):
+                    reasons[peer] = reason
+            if looked_at >= _MOST_REASONS:
+                break
+        return reasons
 
     def explain(self, cid: CID, now: float, session: Session | None = None) -> Explanation:
         """Where `cid` stays, for all sessions or for one of them; changes nothing."""

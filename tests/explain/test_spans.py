@@ -7,10 +7,12 @@ from itertools import islice
 
 import pytest
 
-from bitswap import Bitswap, BitswapError, NotFound, aio
+from bitswap import Bitswap, BitswapError, NotFound, Options, aio
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.message import Message
+from bitswap.options import ClientOptions, RoutingOptions
 from bitswap.routing import Provider, RoutingError
+from bitswap.spans import PREFIX, Telling
 from bitswap.testnet import LoopbackHub
 from bitswap.testutils import cids_of, make_blocks
 from tests.client.waiting import until
@@ -166,7 +168,13 @@ def test_of_a_search_for_providers(hub: LoopbackHub) -> None:
     ):
         theirs.add_block(block)
         ours.get_block(block.cid, timeout=SECONDS)
-    assert sorted(tracer.names()) == ["GetBlock", "ProviderQueryManager.FindProvidersAsync"]
+    assert sorted(tracer.names()) == [
+        "GetBlock",
+        "ProviderQueryManager.FindProvidersAsync",
+        "Session.FindMorePeers",
+    ]
+    (sought,) = [span for span in tracer.spans if span.name.endswith("FindMorePeers")]
+    assert sought.attributes == {"cid": block.cid}
     (search,) = [span for span in tracer.spans if "Provider" in span.name]
     assert search.attributes == {"cid": block.cid}
     assert search.events == [("FoundProvider", {"peer": "theirs"})]
@@ -181,7 +189,7 @@ def test_of_a_search_that_fails(hub: LoopbackHub) -> None:
     with node as ours, ours.getter() as getter:
         getter.want(cids_of(make_blocks(1)))
         until(lambda: any(span.ends for span in tracer.spans))
-    assert [span.ends for span in tracer.spans] == [[error]]
+    assert [span.ends for span in tracer.spans if "Manager" in span.name] == [[error]]
 
 
 def test_of_a_search_that_is_cut_off(hub: LoopbackHub) -> None:
@@ -191,4 +199,63 @@ def test_of_a_search_that_is_cut_off(hub: LoopbackHub) -> None:
     with node as ours, ours.getter() as getter:
         getter.want(cids_of(make_blocks(1)))
         assert router.stream.waits.wait(SECONDS)
-    assert tracer.names() == ["ProviderQueryManager.FindProvidersAsync"]
+    assert sorted(tracer.names()) == ["ProviderQueryManager.FindProvidersAsync", "Session.FindMorePeers"]
+
+
+def test_of_what_a_session_does_by_itself(hub: LoopbackHub) -> None:
+    """Its peers lack the block, and routers name nobody: both are asked again after a while."""
+    tracer = Tracer()
+    soon = Options(
+        client=ClientOptions(retry_delay=0.01),
+        routing=RoutingOptions(search_delay=0.01, search_interval=0.01),
+    )
+    with (
+        Bitswap(hub.network("theirs"), MemoryBlockstore()),
+        Bitswap(hub.network("ours"), MemoryBlockstore(), soon, tracer=tracer, routing=Scripted()) as ours,
+        ours.getter() as getter,
+    ):
+        ours.connect("/loopback/theirs")
+        (cid,) = cids_of(make_blocks(1))
+        getter.want([cid])
+        found = {"Session.IdleBroadcast", "Session.PeriodicSearch", "Session.FindMorePeers"}
+        until(lambda: found <= {span.name.removeprefix(PREFIX) for span in list(tracer.spans)})
+    tracer.names()  # each has ended, once
+    for span in tracer.spans:
+        if span.name.endswith(("IdleBroadcast", "PeriodicSearch")):
+            assert span.attributes["wants"] in (0, 1)
+            assert span.attributes["session"] == 1
+            assert span.ends == [None]
+        elif span.name.endswith("FindMorePeers"):
+            assert span.attributes == {"cid": cid}
+
+
+class TestTelling:
+    """Moments come from many threads, and a tracer may do what makes new ones."""
+
+    def test_in_order_and_whatever_lasts_ends(self) -> None:
+        tracer = Tracer()
+        telling = Telling(tracer)
+        telling.moments.begin("a", "Longer", number=1)
+        telling.moments.note("Short")
+        telling.tell()
+        longer, short = tracer.spans
+        assert (longer.ends, short.ends) == ([], [None])
+        telling.moments.end("a")
+        telling.moments.end("a")
+        telling.tell()
+        assert longer.ends == [None]
+        assert longer.attributes == {"number": 1}
+
+    def test_a_tracer_that_makes_new_ones(self) -> None:
+        class Reentrant(Tracer):
+            def start_span(self, name: str, **attributes: object) -> Span:
+                if len(self.spans) < 3:
+                    telling.moments.note("Next")
+                    telling.tell()
+                return super().start_span(name, **attributes)
+
+        tracer = Reentrant()
+        telling = Telling(tracer)
+        telling.moments.note("First")
+        telling.tell()
+        assert tracer.names() == ["First", "Next", "Next", "Next"]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from bitswap.cid import CID
+from bitswap.moments import Moments
 from bitswap.network.interface import Peer
 from bitswap.providerquerymanager.manager import ProviderQueryManager
 from bitswap.providerquerymanager.search import Outcome, Progress, Search, SearchFailure
@@ -71,6 +72,8 @@ class SessionSearches(Generic[S]):
         self.manager = manager
         self._options = manager.options
         self._sessions: dict[S, _Mine] = {}
+        self.moments: Moments | None = None
+        """Where beginnings and ends are noted, if they are."""
 
     def seek(self, session: S, cids: Iterable[CID], now: float) -> None:
         """Search for providers of these; what is searched for, or was a moment ago, is ignored."""
@@ -90,6 +93,12 @@ class SessionSearches(Generic[S]):
             cid = next(iter(mine.waiting))
             del mine.waiting[cid]
             mine.running[cid] = self.manager.search(cid, now, owner=session)
+            if self.moments is not None:
+                self.moments.begin((session, cid), "Session.FindMorePeers", cid=cid)
+
+    def _over(self, session: S, cid: CID) -> None:
+        if self.moments is not None:
+            self.moments.end((session, cid))
 
     def searching(self, session: S) -> int:
         """How many blocks the session searches for, those included that wait for others."""
@@ -144,6 +153,7 @@ class SessionSearches(Generic[S]):
             searched = mine.turns.pop(cid, None) is not None or search is not None
             if search is not None:
                 self.manager.leave(search, now)
+                self._over(session, cid)
             elif not searched:
                 # Those who are known have more than what they were found for.
                 mine.allowed = 1
@@ -153,8 +163,9 @@ class SessionSearches(Generic[S]):
         """The session is over: stop whatever it searches for."""
         mine = self._sessions.pop(session, None)
         if mine is not None:
-            for search in mine.running.values():
+            for cid, search in mine.running.items():
                 self.manager.leave(search, now)
+                self._over(session, cid)
 
     def events(self, now: float) -> list[ProviderConnected[S] | SearchOver[S]]:
         """What has come since the last call, for sessions that still search for it."""
@@ -183,6 +194,7 @@ class SessionSearches(Generic[S]):
             longer = 0.0 if last is None else 2.0 * last.failed
             pause = failed = min(max(longer, options.search_retry), pause)
         del mine.running[outcome.cid]
+        self._over(session, outcome.cid)
         mine.turns[outcome.cid] = _Turn(now + pause, failed)
         mine.turns.move_to_end(outcome.cid)
         while len(mine.turns) > self._options.max_session_waiting:

@@ -98,6 +98,10 @@ class Providers:
                 return
             resting = self._unknown()
             self._patience = min(2.0 * self._patience, interval)
+        if self._session.moments is not None:
+            self._session.moments.note(
+                "Session.PeriodicSearch", session=self._session.number, wants=len(resting)
+            )
         self.seek(resting, now)
         turn = searches.next_turn(self._session, now)
         self._look_at(now + interval if turn is None else min(turn, now + interval))

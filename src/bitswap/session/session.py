@@ -16,6 +16,7 @@ from itertools import chain, islice
 from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
 from bitswap.errors import Reason
+from bitswap.moments import Moments
 from bitswap.network.interface import Peer
 from bitswap.options import ClientOptions
 from bitswap.peermanager import PeerManager
@@ -59,6 +60,8 @@ class Session:
         """Wants given up since somebody last looked."""
         self.absent: list[CID] = []
         """What everybody was asked for in vain since somebody last looked."""
+        self.moments: Moments | None = None
+        """Where what it does by itself is noted, if it is."""
         self.closed = False
         self.blocks = 0
         self.bytes = 0
@@ -450,6 +453,8 @@ class Session:
         untried = 0 if self.peers else len(wants.fresh)
         places = max(options.broadcast_wants - untried, 0)
         ended = waiting if self._is_confined() else waiting[:places]
+        if self.moments is not None:
+            self.moments.note("Session.IdleBroadcast", session=self.number, wants=len(ended))
         if self.shelf and places:
             self.shelf.take_back(places if wants.fresh else options.turn_wants)
             self.providers.wanted(now)
