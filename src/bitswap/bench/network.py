@@ -4,12 +4,8 @@ serves from a store.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -20,13 +16,12 @@ from bitswap.bitswap import Bitswap
 from bitswap.blockstore import LMDBBlockstore, MemoryBlockstore
 from bitswap.cid import CID
 from bitswap.clientsession import ClientSession
-from bitswap.errors import RemoteError
 from bitswap.network.libp2p import Libp2pNetwork
 from bitswap.options import KIB, Options, ServerOptions
+from bitswap.serving import serving
 
 _TIMEOUT = 60.0
 """Seconds without a block after which the measurement fails."""
-_STOP_SECONDS = 10.0
 
 
 def rows(pace: Pace, folder: Path) -> Iterator[Row]:
@@ -45,14 +40,17 @@ def rows(pace: Pace, folder: Path) -> Iterator[Row]:
         wanted[name] = [block.cid for block in blocks]
     store.close()
     with (
-        _serving(path) as address,
+        serving(
+            *("--quiet", "--store", f"lmdb:{path}"),
+            *("--listen", "/ip4/127.0.0.1/tcp/0", "--security", "tls"),
+        ) as served,
         Bitswap(
             Libp2pNetwork(security=("tls",)),
             MemoryBlockstore(),
             Options(server=ServerOptions(enabled=False)),
         ) as node,
     ):
-        peer = node.connect(address, timeout=_TIMEOUT)
+        peer = node.connect(served["addrs"][0], timeout=_TIMEOUT)
         with node.client.new_session(peers=[peer], broadcast=False) as session:
             for shape, width, unit, per in (
                 ("large", "256 KiB", "MB/s", 1e6),
@@ -74,26 +72,3 @@ def _one(session: ClientSession, cid: CID) -> float:
     started = time.perf_counter()
     session.get_block(cid, timeout=_TIMEOUT)
     return time.perf_counter() - started
-
-
-@contextmanager
-def _serving(store: Path) -> Iterator[str]:
-    """The address of a process that serves the store."""
-    command = [
-        *(sys.executable, "-m", "bitswap", "serve", "--json", "--quiet", "--store", f"lmdb:{store}"),
-        *("--listen", "/ip4/127.0.0.1/tcp/0", "--security", "tls"),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        if not line:
-            raise RemoteError(f"the serving node ended with exit code {process.wait()} before it was ready")
-        yield json.loads(line)["addrs"][0]
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()

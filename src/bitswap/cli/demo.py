@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,7 @@ import bitswap
 from bitswap.cli.console import emit, rate_text, say, size_text
 from bitswap.errors import RemoteError, UsageError
 from bitswap.options import MIB
-
-STOP_SECONDS = 30.0
-"""A serving node that has not ended so long after being asked to is killed."""
+from bitswap.serving import serving
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
             f"one node serves {source.name}, another fetches it: "
             f"{args.security}, loopback TCP, {bitswap.IMPLEMENTATION} core"
         )
-        with _serving(args, source, room) as first:
+        with serving(*_arguments(args, source, room)) as first:
             result = _fetch(args, first, source, room)
             identical = fingerprint(source) == fingerprint(room / "fetched")
         record = {
@@ -80,31 +77,15 @@ def _source(args: argparse.Namespace, room: Path) -> Path:
     return path
 
 
-@contextmanager
-def _serving(args: argparse.Namespace, source: Path, room: Path) -> Iterator[dict[str, Any]]:
-    """The first line of a serving process, which is ended afterwards."""
-    command = [
-        *(sys.executable, "-m", "bitswap", "serve", str(source), "--json"),
-        *("--store", f"lmdb:{room / 'serving'}", "--security", args.security),
+def _arguments(args: argparse.Namespace, source: Path, room: Path) -> list[str]:
+    """Of the process that serves."""
+    return [
+        *(str(source), "--store", f"lmdb:{room / 'serving'}", "--security", args.security),
         *("--listen", "/ip4/127.0.0.1/tcp/0", "--cid-version", str(args.cid_version)),
         *(("--chunk-size", str(args.chunk_size)) if args.chunk_size else ()),
         # Everything below FILE takes part in the comparison, so everything is served.
         "--hidden",
     ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        if not line:
-            raise RemoteError(f"the serving node ended with exit code {process.wait()} before it was ready")
-        yield json.loads(line)
-    finally:
-        process.terminate()
-        try:
-            process.communicate(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
 
 
 def _fetch(args: argparse.Namespace, first: dict[str, Any], source: Path, room: Path) -> dict[str, Any]:
