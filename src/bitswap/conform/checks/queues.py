@@ -6,6 +6,8 @@ wait. That needs many blocks of 256 KiB.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bitswap.cid import CID
 from bitswap.conform.check import BOXO, MESSAGES, Checks
 from bitswap.conform.ear import BLOCK
@@ -21,35 +23,44 @@ UNDER_WAY = 16
 """Blocks that may have been on their way although the peer sends 8 messages at a time."""
 
 
-def _enough(peer: Peer) -> list[CID] | Result:
-    """Held blocks that more than fill what a peer sends ahead."""
-    cids = peer.large(ENOUGH_BYTES)
-    if len(cids) < ENOUGH_BLOCKS:
-        return skipped(
-            f"needs {ENOUGH_BLOCKS} blocks of at least 256 KiB, named by --cid; there are {len(cids)}"
-        )
-    return cids
+_Look = Callable[[Peer, list[CID]], Result]
+
+
+def _check(name: str, expected: str, rule: str) -> Callable[[_Look], _Look]:
+    """Decorator of a function that looks, given held blocks that more than fill what a peer sends ahead."""
+
+    def keep(look: _Look) -> _Look:
+        def with_enough(peer: Peer) -> Result:
+            cids = peer.large(ENOUGH_BYTES)
+            if len(cids) < ENOUGH_BLOCKS:
+                return skipped(
+                    f"needs {ENOUGH_BLOCKS} blocks of at least 256 KiB, named by --cid; there are {len(cids)}"
+                )
+            return look(peer, cids)
+
+        CHECKS.add(name, expected, rule, held=ENOUGH_BLOCKS)(with_enough)
+        return look
+
+    return keep
 
 
 def _blocks(talk: Talk, cids: list[CID]) -> int:
     return sum(BLOCK in talk.of(cid) for cid in cids)
 
 
-def _first_sign(peer: Peer, talk: Talk) -> None:
-    """Until the first answer is under way."""
+def _hold_up(peer: Peer, talk: Talk, cids: list[CID]) -> None:
+    """Want these and return no credit, until the first answer is under way."""
+    talk.line.hold()
+    talk.want(cids)
     talk.line.wait(lambda: bool(talk.arrivals.messages or talk.line.ears), peer.patience)
 
 
-@CHECKS.add(
+@_check(
     "priorities",
     "what has a higher priority is answered first",
     f"{MESSAGES} 2.4: SHOULD",
-    held=ENOUGH_BLOCKS,
 )
-def priorities(peer: Peer) -> Result:
-    cids = _enough(peer)
-    if isinstance(cids, Result):
-        return cids
+def priorities(peer: Peer, cids: list[CID]) -> Result:
     # The order in the message is not that of the priorities.
     shuffled = cids[1::2] + cids[::2][::-1]
     with peer.talk() as talk:
@@ -69,20 +80,14 @@ def priorities(peer: Peer) -> Result:
     return differs(f"only {right:.0%} of all pairs came in the order of their priorities")
 
 
-@CHECKS.add(
+@_check(
     "cancel-waiting",
     "answers that wait are dropped when their wants are cancelled",
     f"{MESSAGES} 3; {BOXO}",
-    held=ENOUGH_BLOCKS,
 )
-def cancel_waiting(peer: Peer) -> Result:
-    cids = _enough(peer)
-    if isinstance(cids, Result):
-        return cids
+def cancel_waiting(peer: Peer, cids: list[CID]) -> Result:
     with peer.talk() as talk:
-        talk.line.hold()
-        talk.want(cids)
-        _first_sign(peer, talk)
+        _hold_up(peer, talk, cids)
         talk.cancel(cids)
         # All that follows goes ahead of any block that still waits.
         talk.line.alive()
@@ -98,20 +103,14 @@ def cancel_waiting(peer: Peer) -> Result:
     return passed(f"{after} of {len(cids)} blocks came, those that were under way")
 
 
-@CHECKS.add(
+@_check(
     "full-replaces",
     "a full wantlist drops answers that wait for wants which are not on it",
     f"{MESSAGES} 1.1: a complete wantlist",
-    held=ENOUGH_BLOCKS,
 )
-def full_replaces(peer: Peer) -> Result:
-    cids = _enough(peer)
-    if isinstance(cids, Result):
-        return cids
+def full_replaces(peer: Peer, cids: list[CID]) -> Result:
     with peer.talk() as talk:
-        talk.line.hold()
-        talk.want(cids)
-        _first_sign(peer, talk)
+        _hold_up(peer, talk, cids)
         kept = cids[-1]
         talk.want([kept], full=True)
         talk.line.alive()
@@ -127,22 +126,16 @@ def full_replaces(peer: Peer) -> Result:
     return passed(f"{came} of {len(cids)} blocks came: that of the full list and those under way")
 
 
-@CHECKS.add(
+@_check(
     "forgotten-on-disconnect",
     "what a peer wanted is forgotten when it goes",
     f"{BOXO}; the specification ties wantlists to connections nowhere",
-    held=ENOUGH_BLOCKS,
 )
-def forgotten(peer: Peer) -> Result:
-    cids = _enough(peer)
-    if isinstance(cids, Result):
-        return cids
+def forgotten(peer: Peer, cids: list[CID]) -> Result:
     identity = PeerIdentity.generate()
     first = peer.talk(identity=identity)
     try:
-        first.line.hold()
-        first.want(cids)
-        _first_sign(peer, first)
+        _hold_up(peer, first, cids)
     finally:
         first.drop(peer.patience)
     # Somebody else is served meanwhile: boxo takes a peer that is back at once for one that never left.
@@ -160,20 +153,14 @@ def forgotten(peer: Peer) -> Result:
     )
 
 
-@CHECKS.add(
+@_check(
     "slow-reader",
     "a peer that does not read its answers holds up no other",
     "no rule of Bitswap; anybody can be slow",
-    held=ENOUGH_BLOCKS,
 )
-def slow_reader(peer: Peer) -> Result:
-    cids = _enough(peer)
-    if isinstance(cids, Result):
-        return cids
+def slow_reader(peer: Peer, cids: list[CID]) -> Result:
     with peer.talk() as slow:
-        slow.line.hold()
-        slow.want(cids)
-        _first_sign(peer, slow)
+        _hold_up(peer, slow, cids)
         with peer.talk() as quick:
             quick.want(cids[:3])
             came = quick.await_answers(cids[:3])
