@@ -28,6 +28,7 @@ from bitswap import (
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.testnet import LoopbackHub, LoopbackNetwork
 from bitswap.testutils import cids_of, make_blocks
+from tests.client import waiting
 from tests.client.mute import Mute
 
 pytestmark = pytest.mark.timeout(60)
@@ -51,8 +52,7 @@ async def two(
 
 async def asked(node: Bitswap, cid: CID) -> None:
     """Until `node` knows that we want `cid`."""
-    while cid not in node.wantlist_for_peer("ours"):
-        await asyncio.sleep(0.001)
+    await asyncio.to_thread(waiting.asked, node, "ours", cid)
 
 
 async def nothing_wanted(node: aio.Bitswap) -> None:
@@ -144,8 +144,10 @@ class TestOneBlock:
                 with pytest.raises(asyncio.CancelledError):
                     await task
                 assert node.wantlist() == []
-                while other.wantlist_for_peer("ours"):
-                    await asyncio.sleep(0.001)
+                assert other.server is not None
+                await asyncio.to_thread(
+                    waiting.until_changed, other.server, lambda: not other.wantlist_for_peer("ours")
+                )
 
         asyncio.run(main())
 
@@ -196,8 +198,9 @@ class TestManyBlocks:
             async with two(options) as (node, other):
                 blocks = make_blocks(1000)
                 tasks = [asyncio.create_task(node.get_block(block.cid)) for block in blocks]
-                while len(node.wantlist()) < len(blocks):
-                    await asyncio.sleep(0.001)
+                await asyncio.to_thread(
+                    waiting.until_changed, node._node.client, lambda: len(node.wantlist()) == len(blocks)
+                )
                 names = aio_threads()
                 assert sum("store" in name for name in names) <= 3
                 assert len(names) <= 4  # and the one that dialled

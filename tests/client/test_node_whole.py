@@ -25,6 +25,7 @@ from bitswap.testinstance import instances
 from bitswap.testnet import LoopbackHub
 from bitswap.testutils import cids_of, make_blocks
 from tests.client.mute import Mute
+from tests.client.racing import Racing
 from tests.client.waiting import asked
 
 pytestmark = pytest.mark.timeout(60)
@@ -240,19 +241,6 @@ class TestClientAlone:
 
 def test_a_block_stored_between_look_up_and_asking_is_not_missed() -> None:
     """Nobody would tell: the look-up was too early and the notice too."""
-
-    class Racing(MemoryBlockstore):
-        """Has another thread's block arrive right after a look-up in vain."""
-
-        node: Bitswap | None = None
-        late: Block | None = None
-
-        def sizes(self, cids: object) -> list[int | None]:
-            found = super().sizes(cids)  # type: ignore[arg-type]
-            if self.late is not None and self.node is not None:
-                block, self.late = self.late, None
-                self.node.add_block(block)
-            return found
 
     store = Racing()
     with LoopbackHub() as hub, Bitswap(hub.network("ours"), store) as node:

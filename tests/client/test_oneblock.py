@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 
 import pytest
 
-from bitswap import CID, Bitswap, Block, Closed, Timeout
+from bitswap import Bitswap, Block, Closed, Timeout
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.testnet import LoopbackHub
 from bitswap.testutils import make_blocks
 from tests.client.mute import Mute
+from tests.client.racing import Racing
 from tests.client.waiting import asked
 
 pytestmark = pytest.mark.timeout(60)
@@ -56,19 +56,6 @@ def test_or_with_its_error() -> None:
 
 def test_a_block_stored_between_look_up_and_asking_is_not_missed() -> None:
     """Nobody would tell: the look-up was too early and the notice too."""
-
-    class Racing(MemoryBlockstore):
-        """Has another thread's block arrive right after a look-up in vain."""
-
-        node: Bitswap | None = None
-        late: Block | None = None
-
-        def get_many(self, cids: Sequence[CID]) -> list[Block | None]:
-            found = super().get_many(cids)
-            if self.late is not None and self.node is not None:
-                block, self.late = self.late, None
-                self.node.add_block(block)
-            return found
 
     store = Racing()
     with LoopbackHub() as hub, Bitswap(hub.network("ours"), store) as node:

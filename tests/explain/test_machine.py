@@ -14,16 +14,6 @@ from bitswap.testutils import cids_of, make_blocks
 from tests.client.harness import Harness
 
 
-@pytest.fixture
-def blocks() -> list[Block]:
-    return make_blocks(10)
-
-
-@pytest.fixture
-def cids(blocks: list[Block]) -> list[CID]:
-    return cids_of(blocks)
-
-
 def told(run: Harness, cid: CID) -> Explanation:
     return run.machine.explain(cid, run.now)
 

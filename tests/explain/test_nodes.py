@@ -16,6 +16,7 @@ from bitswap.options import ClientOptions
 from bitswap.testnet import LoopbackHub
 from bitswap.testutils import cids_of, make_blocks
 from tests.client.mute import Mute
+from tests.client.waiting import until_changed
 from tests.explain.conftest import Pair
 
 pytestmark = pytest.mark.timeout(60)
@@ -25,8 +26,14 @@ SECONDS = 20.0
 
 def until(node: Bitswap, cid: CID, state: State) -> Explanation:
     """What is said of a block once it has come so far."""
-    while (told := node.explain(cid)).state is not state:
-        threading.Event().wait(0.001)
+    told = node.explain(cid)
+
+    def has_come() -> bool:
+        nonlocal told
+        told = node.explain(cid)
+        return told.state is state
+
+    until_changed(node.client, has_come)
     return told
 
 
@@ -95,8 +102,7 @@ class TestNodes:
                 network = hub.network(f"mute-{number}")
                 network.start(Mute())
                 ours.connect(f"/loopback/mute-{number}")
-            while len(ours.client._machine.peers()) < 10:
-                threading.Event().wait(0.001)
+            until_changed(ours.client, lambda: len(ours.client._machine.peers()) == 10)
             (block,) = make_blocks(1)
             with ours.getter() as getter:
                 getter.want([block.cid])
@@ -151,8 +157,7 @@ def test_asyncio() -> None:
                 (block,) = make_blocks(1)
                 async with node.new_session() as session:
                     task = asyncio.create_task(session.get_block(block.cid))
-                    while session.explain(block.cid).state is not State.RESTING:
-                        await asyncio.sleep(0.001)
+                    await asyncio.to_thread(until, node._node, block.cid, State.RESTING)
                     told = node.explain(block.cid)
                     assert told.reasons == {"theirs": "answered DONT_HAVE"}
                     async with node.new_session() as bystander:

@@ -7,11 +7,8 @@ import sys
 import pytest
 
 from bitswap import _core, message
-from bitswap.block import Block
-from bitswap.cid import CID
 from bitswap.decision import engine
 from bitswap.decision.implementations import implementations
-from bitswap.testutils import make_blocks
 
 _OWN = ("bitswap.message", "bitswap._core")
 
@@ -31,13 +28,3 @@ def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
                 monkeypatch.setattr(module, attribute, getattr(codec, attribute))
     monkeypatch.setattr(engine, "chosen", lambda: name)
     return name
-
-
-@pytest.fixture
-def blocks() -> list[Block]:
-    return make_blocks(10)
-
-
-@pytest.fixture
-def cids(blocks: list[Block]) -> list[CID]:
-    return [block.cid for block in blocks]
