@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,20 +10,9 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from bitswap import _core
 from bitswap._core import interface, message_pb2
+from tests.interpreter import python
 
 ROOT = Path(__file__).parents[2]
-
-
-def python(code: str, **environment: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return result.stdout.strip()
 
 
 def test_the_compiled_core_is_there_where_it_is_required() -> None:

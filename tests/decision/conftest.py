@@ -1,15 +1,13 @@
-"""A network in memory, and a look at what threads are left."""
+"""Tests run with each implementation of the engine: ids `py` and `c`."""
 
 from __future__ import annotations
-
-import threading
-from collections.abc import Iterator
 
 import pytest
 
 from bitswap.decision.implementations import implementations
 
-from .fake_network import FakeNetwork
+from .fixtures import network as network
+from .fixtures import no_threads_left as no_threads_left
 from .support import Node
 
 
@@ -21,17 +19,3 @@ def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         pytest.skip("the compiled core is not built")
     monkeypatch.setattr(Node, "implementation", name)
     return name
-
-
-@pytest.fixture
-def network() -> Iterator[FakeNetwork]:
-    network = FakeNetwork()
-    yield network
-    network.close()
-    assert network.faults == []
-
-
-@pytest.fixture(autouse=True)
-def no_threads_left() -> Iterator[None]:
-    yield
-    assert [t.name for t in threading.enumerate() if t.name.startswith("bitswap-server")] == []

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -17,20 +15,9 @@ from bitswap.decision.implementations import chosen, implementations
 from bitswap.decision.interface import TaskInfo
 from bitswap.errors import UsageError
 from bitswap.options import ServerOptions
+from tests.interpreter import python
 
 from .support import Answer, Node, cid, one
-
-
-def python(code: str, **environment: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return result.stdout.strip()
 
 
 def test_the_compiled_core_is_there_where_it_is_required() -> None:

@@ -43,18 +43,39 @@ class Tape:
     def drained(self) -> None: ...
 
 
-class Puppet:
+class Ears:
+    """The owner of a connection's machine, which keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.streams: list[Tape] = []
+        self.pongs: list[int] = []
+        self.gone: int | None = None
+
+    def connection_open(self) -> None: ...
+
+    def stream_opened(self, stream: YamuxStream) -> None:
+        tape = Tape()
+        tape.stream = stream
+        stream.handler = tape
+        self.streams.append(tape)
+
+    def pong_received(self, value: int) -> None:
+        self.pongs.append(value)
+
+    def go_away_received(self, code: int) -> None:
+        self.gone = code
+
+
+class Puppet(Ears):
     """Dials `address`; nothing happens but what the test says and `wait` lets in."""
 
     def __init__(
         self, address: str, *, security: str = TLS_ID, options: NetworkOptions | None = None
     ) -> None:
+        super().__init__()
         target = Multiaddr.parse(address)
         assert target.host is not None
         self.identity = PeerIdentity.generate()
-        self.streams: list[Tape] = []
-        self.pongs: list[int] = []
-        self.gone: int | None = None
         self.eof = False
         self._plain = memoryview(bytearray(256 * 1024))
         self.sock = socket.create_connection((target.host, target.port or 0), timeout=WAIT)
@@ -71,20 +92,6 @@ class Puppet:
     @property
     def peer_id(self) -> str:
         return self.identity.peer_id
-
-    def connection_open(self) -> None: ...
-
-    def stream_opened(self, stream: YamuxStream) -> None:
-        tape = Tape()
-        tape.stream = stream
-        stream.handler = tape
-        self.streams.append(tape)
-
-    def pong_received(self, value: int) -> None:
-        self.pongs.append(value)
-
-    def go_away_received(self, code: int) -> None:
-        self.gone = code
 
     def flush(self) -> None:
         """Send what the machine has."""

@@ -12,16 +12,15 @@ from bitswap.network.libp2p.identity import PeerIdentity
 from bitswap.network.libp2p.multistream import HEADER, NegotiationError
 from bitswap.network.libp2p.security import NOISE_ID, TLS_ID, HandshakeError, SecurityError, WrongPeer
 from bitswap.network.libp2p.yamux import YamuxError
-from bitswap.network.libp2p.yamux_stream import YamuxStream
 from bitswap.options import NetworkOptions
-from tests.libp2p.puppet import Tape, frame, line
+from tests.libp2p.puppet import Ears, Tape, frame, line
 
 pytestmark = pytest.mark.timeout(60)
 
 ALICE, BOB = PeerIdentity.generate(), PeerIdentity.generate()
 
 
-class Side:
+class Side(Ears):
     def __init__(
         self,
         identity: PeerIdentity,
@@ -30,10 +29,8 @@ class Side:
         security: tuple[str, ...],
         expected_peer: str | None = None,
     ) -> None:
+        super().__init__()
         self.opened = 0
-        self.streams: list[Tape] = []
-        self.pongs: list[int] = []
-        self.gone: int | None = None
         self.plain = memoryview(bytearray(64 * 1024))
         self.connection = Connection(
             identity,
@@ -46,18 +43,6 @@ class Side:
 
     def connection_open(self) -> None:
         self.opened += 1
-
-    def stream_opened(self, stream: YamuxStream) -> None:
-        tape = Tape()
-        tape.stream = stream
-        stream.handler = tape
-        self.streams.append(tape)
-
-    def pong_received(self, value: int) -> None:
-        self.pongs.append(value)
-
-    def go_away_received(self, code: int) -> None:
-        self.gone = code
 
     def feed(self, data: bytes) -> None:
         self.connection.receive(memoryview(data), self.plain)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-
 import pytest
 
 from bitswap.decision import engine
 from bitswap.decision.implementations import implementations
-from tests.decision.fake_network import FakeNetwork
+from tests.decision.fixtures import network as network
+from tests.decision.fixtures import no_threads_left as no_threads_left
 
 
 @pytest.fixture(params=["py", "c"])
@@ -20,17 +18,3 @@ def implementation(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         pytest.skip("the compiled core is not built")
     monkeypatch.setattr(engine, "chosen", lambda: name)
     return name
-
-
-@pytest.fixture
-def network() -> Iterator[FakeNetwork]:
-    network = FakeNetwork()
-    yield network
-    network.close()
-    assert network.faults == []
-
-
-@pytest.fixture(autouse=True)
-def no_threads_left() -> Iterator[None]:
-    yield
-    assert [t.name for t in threading.enumerate() if t.name.startswith("bitswap-server")] == []
