@@ -6,8 +6,11 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy
 
+from bitswap._core.ahead_c cimport Arrival, HashAhead
+
 import sys
 
+from bitswap._core.ahead_c import AVAILABLE, LEAST
 from bitswap._core.interface import (
     FRAME_LENGTH_CUT,
     FRAME_LENGTH_LONG,
@@ -23,6 +26,8 @@ __all__ = ["FrameReader"]
 cdef enum:
     MAX_LENGTH_BYTES = 9  # of a 63-bit varint
 
+cdef Py_ssize_t least = LEAST
+
 
 cdef class FrameReader:
     """Splits a stream into bodies; see `FrameReaderType`."""
@@ -33,11 +38,14 @@ cdef class FrameReader:
     cdef Py_ssize_t length      # of the body, -1 until its length is complete
     cdef Py_ssize_t have
     cdef bytes body             # being filled; nobody else sees it
+    cdef HashAhead ahead
+    cdef Arrival arrival        # the body again, where its blocks are worked on ahead
     cdef object failure
 
-    def __cinit__(self, limit=MAX_FRAME):
+    def __cinit__(self, limit=MAX_FRAME, HashAhead ahead=None):
         self.limit = min(max(limit, 0), sys.maxsize - 64)
         self.length = -1
+        self.ahead = ahead if AVAILABLE else None
 
     @property
     def buffered(self):
@@ -75,7 +83,7 @@ cdef class FrameReader:
     cdef int take(self, const uint8_t* p, Py_ssize_t size, list bodies) except -1:
         cdef const uint8_t* end = p + size
         cdef Py_ssize_t chunk
-        cdef bytes body
+        cdef object body
         while True:
             if self.length < 0:
                 p = self.take_length(p, end)
@@ -83,14 +91,18 @@ cdef class FrameReader:
                     return 0
             if self.body is None:
                 self.body = PyBytes_FromStringAndSize(NULL, self.length)
+                if self.ahead is not None and self.length >= least:
+                    self.arrival = Arrival(self.body, self.ahead)
             chunk = min(self.length - self.have, end - p)
             memcpy(PyBytes_AS_STRING(self.body) + self.have, p, chunk)
             self.have += chunk
             p += chunk
+            if self.arrival is not None:
+                self.arrival.arrived(self.have)
             if self.have < self.length:
                 return 0
-            body = self.body
-            self.body = None
+            body = self.body if self.arrival is None else self.arrival
+            self.body = self.arrival = None
             self.have = self.read = 0
             self.value = 0
             self.length = -1

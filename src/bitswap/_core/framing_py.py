@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bitswap._core.interface import (
     FRAME_LENGTH_CUT,
     FRAME_LENGTH_LONG,
@@ -12,6 +14,9 @@ from bitswap._core.interface import (
 from bitswap.errors import WireError
 from bitswap.options import MAX_FRAME
 
+if TYPE_CHECKING:
+    from bitswap._core.ahead_c import HashAhead
+
 _MAX_LENGTH_BYTES = 9  # of a 63-bit varint
 
 
@@ -20,7 +25,7 @@ class FrameReader:
 
     __slots__ = ("_chunks", "_error", "_have", "_length", "_limit", "_read", "_value")
 
-    def __init__(self, limit: int = MAX_FRAME) -> None:
+    def __init__(self, limit: int = MAX_FRAME, ahead: HashAhead | None = None) -> None:
         self._limit = limit
         self._error: WireError | None = None
         self._value = 0

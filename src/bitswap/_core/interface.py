@@ -15,6 +15,7 @@ from bitswap.errors import UsageError, WireError
 from bitswap.options import MAX_FRAME
 
 if TYPE_CHECKING:
+    from bitswap._core.ahead_c import HashAhead
     from bitswap.block import Block
     from bitswap.cid import CID
 
@@ -132,7 +133,8 @@ class MessageType(Protocol):
 class FrameReaderType(Protocol):
     """Splits a stream into bodies: unsigned varint length, then that many bytes."""
 
-    def __init__(self, limit: int = MAX_FRAME) -> None: ...
+    def __init__(self, limit: int = MAX_FRAME, ahead: HashAhead | None = None) -> None:
+        """`ahead` works on large blocks while their bodies come (the compiled reader only)."""
 
     @property
     def buffered(self) -> int:

@@ -4,6 +4,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
+from bitswap._core.ahead_c cimport Arrival
 from bitswap._core.messagewrite cimport Content, Part
 from bitswap._core.protowire cimport Span
 
@@ -18,7 +19,7 @@ cdef object new_cid(const uint8_t* p, size_t length)  # of bytes that are known 
 cdef object new_entry(tuple fields)
 cdef int32_t to_int32(object value, str name) except? -1  # `name` is what an error calls it
 cdef object cid_object(object value)  # a CID as it is, anything else made one
-cdef object read_payload(const Span* prefix, const Span* data, uint32_t position)
+cdef object read_payload(const Span* prefix, const Span* data, uint32_t position, Arrival arrival)  # `arrival` or None
 
 
 cdef object cid_of_block(object block)

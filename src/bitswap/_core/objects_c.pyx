@@ -7,6 +7,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memcpy
 
+from bitswap._core.ahead_c cimport Arrival
 from bitswap._core.memory cimport LINE, prefetch
 from bitswap._core.messagewrite cimport Part, content_end, part_size, write_part
 from bitswap._core.protowire cimport Span, cid_digest, varint_size, write_varint
@@ -113,16 +114,20 @@ cdef object cid_object(object value):
     return value if type(value) is _cid_type else as_cid(value)
 
 
-cdef object read_payload(const Span* prefix, const Span* data, uint32_t position):
+cdef object read_payload(const Span* prefix, const Span* data, uint32_t position, Arrival arrival):
     """The block of an element of `payload`, under the CID that its prefix and data give."""
-    cdef bytes content = PyBytes_FromStringAndSize(<const char*>data.data, data.length)
     cdef const uint8_t* p = prefix.data
     cdef uint8_t cid[36]
+    cdef bytes content = arrival.next_block(data, cid + 4) if arrival is not None else None
+    cdef bint hashed = content is not None
+    if not hashed:
+        content = PyBytes_FromStringAndSize(<const char*>data.data, data.length)
     # CIDv1 with a one-byte codec and sha2-256, as nearly all are; `Block.from_prefix` knows the others.
     if prefix.length != 4 or p[0] != 1 or p[1] >= 0x80 or p[2] != 0x12 or p[3] != 0x20:
         return payload_block(PyBytes_FromStringAndSize(<const char*>p, prefix.length), content, position)
     memcpy(cid, p, 4)
-    sha256(start_of(content), PyBytes_GET_SIZE(content), cid + 4)
+    if not hashed:
+        sha256(start_of(content), PyBytes_GET_SIZE(content), cid + 4)
     return new_block(new_cid(cid, 36), content)
 
 

@@ -16,9 +16,19 @@ __all__ = ["FOUND", "digest"]
 ctypedef int (*Digest)(const void*, size_t, uint8_t*, unsigned int*, const void*, void*) noexcept
 ctypedef const void* (*Fetch)(void*, const char*, const char*) noexcept
 ctypedef const void* (*Known)() noexcept
+ctypedef void* (*Make)() noexcept nogil
+ctypedef void (*Free)(void*) noexcept nogil
+ctypedef int (*Begin)(void*, const void*, void*) noexcept nogil
+ctypedef int (*More)(void*, const void*, size_t) noexcept nogil
+ctypedef int (*End)(void*, uint8_t*, unsigned int*) noexcept nogil
 
 cdef Digest evp_digest = NULL
 cdef const void* algorithm = NULL
+cdef Make ctx_make = NULL
+cdef Free ctx_free = NULL
+cdef Begin digest_begin = NULL
+cdef More digest_more = NULL
+cdef End digest_end = NULL
 cdef object _sha256 = hashlib.sha256
 
 
@@ -31,8 +41,8 @@ cdef uintptr_t address(object library, str name) except? 0:
 
 
 cdef int find() except -1:
-    """Set the two above, or leave them alone."""
-    global evp_digest, algorithm
+    """Set the names above, or leave them alone."""
+    global evp_digest, algorithm, ctx_make, ctx_free, digest_begin, digest_more, digest_end
     cdef uintptr_t fetch, known, compute
     try:
         import ctypes
@@ -43,6 +53,11 @@ cdef int find() except -1:
         compute = address(library, "EVP_Digest")
         fetch = address(library, "EVP_MD_fetch")
         known = address(library, "EVP_sha256")
+        ctx_make = <Make>address(library, "EVP_MD_CTX_new")
+        ctx_free = <Free>address(library, "EVP_MD_CTX_free")
+        digest_begin = <Begin>address(library, "EVP_DigestInit_ex")
+        digest_more = <More>address(library, "EVP_DigestUpdate")
+        digest_end = <End>address(library, "EVP_DigestFinal_ex")
     except (ImportError, OSError, TypeError):
         return 0
     if fetch:
@@ -61,6 +76,35 @@ cdef int sha256(const uint8_t* data, size_t size, uint8_t* out) except -1:
     cdef bytes computed = _sha256(PyBytes_FromStringAndSize(<const char*>data, size)).digest()
     memcpy(out, PyBytes_AS_STRING(computed), 32)
     return 0
+
+
+cdef bint in_pieces() noexcept nogil:
+    return (
+        algorithm != NULL and ctx_make != NULL and ctx_free != NULL
+        and digest_begin != NULL and digest_more != NULL and digest_end != NULL
+    )
+
+
+cdef void* sha256_begin() noexcept nogil:
+    cdef void* state = ctx_make()
+    if state != NULL and digest_begin(state, algorithm, NULL) != 1:
+        ctx_free(state)
+        return NULL
+    return state
+
+
+cdef bint sha256_more(void* state, const uint8_t* data, size_t size) noexcept nogil:
+    return digest_more(state, data, size) == 1
+
+
+cdef bint sha256_end(void* state, uint8_t* out) noexcept nogil:
+    """32 bytes to `out`; the state is still to be dropped."""
+    return digest_end(state, out, NULL) == 1
+
+
+cdef void sha256_drop(void* state) noexcept nogil:
+    if state != NULL:
+        ctx_free(state)
 
 
 def digest(bytes data not None):

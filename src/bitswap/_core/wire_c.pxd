@@ -9,6 +9,7 @@ table of CIDs elsewhere may use it as it is. `put_want`, `put_presence` and `app
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
+from bitswap._core.ahead_c cimport Arrival
 from bitswap._core.cidtable cimport Chunk, Secret, Table
 from bitswap._core.objects_c cimport Outgoing
 
@@ -38,7 +39,7 @@ cdef class Message:
     cdef void forget(self) noexcept
     cdef bint recycle(self) noexcept
     cdef int read(self, object body) except -1
-    cdef int take_blocks(self, const uint8_t* p, const uint8_t* end, bint payload) except -1
+    cdef int take_blocks(self, const uint8_t* p, const uint8_t* end, bint payload, Arrival arrival) except -1
     cdef int drop_told_blocks(self) except -1
     cdef int let_go_of_body(self) except -1
     cdef bytes encode(self, object version, bint framed)

@@ -10,6 +10,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from bitswap._core.ahead_c cimport Arrival
 from bitswap._core.cidtable cimport (
     CANCEL, DROPPED, MAX_ROWS, SEND_DONT_HAVE, SMALL_TABLE, Chunk, Row, Secret, Table, add_row, clear_table, compact,
     drop_row, empty_table, find_row, free_arena, hash_cid, keep, keep_cids, reserve,
@@ -320,7 +321,12 @@ cdef class Message:
 
     cdef int read(self, object body) except -1:
         """Become what a body says; of a message that is as new."""
-        cdef bytes source = body if type(body) is bytes else bytes(memoryview(body))
+        cdef Arrival arrival = <Arrival>body if type(body) is Arrival else None
+        cdef bytes source
+        if arrival is not None:
+            source = arrival.body
+        else:
+            source = body if type(body) is bytes else bytes(memoryview(body))
         cdef const uint8_t* start = start_of(source)
         cdef const uint8_t* end = start + PyBytes_GET_SIZE(source)
         cdef Body parsed
@@ -338,16 +344,21 @@ cdef class Message:
         self.pending = parsed.pending
         check_cid(&parsed.bad_want, WANT)
         if parsed.has_blocks:
-            self.take_blocks(start, end, False)
+            self.take_blocks(start, end, False, None)
         if parsed.has_payload:
-            self.take_blocks(start, end, True)
+            if arrival is not None:
+                arrival.settle()
+            self.take_blocks(start, end, True, arrival)
         check_cid(&parsed.bad_presence, PRESENCE)
         self.drop_told_blocks()
         self.let_go_of_body()
         return 0
 
-    cdef int take_blocks(self, const uint8_t* p, const uint8_t* end, bint payload) except -1:
-        """Copy and hash the blocks of one field; the body has been parsed, so nothing in it is malformed."""
+    cdef int take_blocks(self, const uint8_t* p, const uint8_t* end, bint payload, Arrival arrival) except -1:
+        """Copy and hash the blocks of one field, but for those of `arrival`.
+
+        The body has been parsed, so nothing in it is malformed.
+        """
         cdef uint64_t wanted = TAG_PAYLOAD if payload else TAG_BLOCKS
         cdef uint64_t tag = 0
         cdef const uint8_t* tag_at
@@ -369,7 +380,7 @@ cdef class Message:
             if tag != wanted:
                 continue
             if payload:
-                block = read_payload(&prefix, &data, position)
+                block = read_payload(&prefix, &data, position, arrival)
                 position += 1
             else:
                 block = legacy_block(PyBytes_FromStringAndSize(<const char*>span.data, span.length))

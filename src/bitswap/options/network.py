@@ -55,6 +55,9 @@ class NetworkOptions:
     """Bytes of the two read buffers (ciphertext, plaintext) that all connections share."""
     read_budget: int = 1 * MIB
     """Bytes read from one connection before the others have their turn."""
+    hash_threads: int = 1
+    """Threads that copy and hash blocks of 16 KiB and more while their messages come, 0 or 1 (our choice: one
+    keeps up with the network's thread)."""
     read_slice: float = 0.005
     """Seconds of the network thread's own time for the same (our choice), since a flood of small frames makes
     more work than the largest blocks."""
@@ -142,6 +145,7 @@ class NetworkOptions:
         require(self.max_partial_bytes >= MAX_FRAME, "max_partial_bytes must hold a message")
         require(self.max_buffered_bytes >= MAX_FRAME, "max_buffered_bytes must hold a message")
         require(self.max_control_bytes >= 4 * KIB, "max_control_bytes must be at least 4 KiB")
+        require(self.hash_threads in (0, 1), "hash_threads must be 0 or 1")
         require(self.read_buffer >= 32 * KIB, "read_buffer must be at least 32 KiB")
         require(self.max_proposals >= 1, "max_proposals must be at least 1")
         require(self.max_handshake_bytes >= 8 * KIB, "max_handshake_bytes must be at least 8 KiB")

@@ -7,6 +7,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bitswap.errors import BitswapError, Closed, RemoteError, Timeout, UsageError
 from bitswap.message import Message
@@ -35,6 +36,9 @@ from bitswap.network.libp2p.yamux_stream import StreamHandler, YamuxStream
 from bitswap.options import NetworkOptions
 from bitswap.tracer import tell
 
+if TYPE_CHECKING:
+    from bitswap._core.ahead_c import HashAhead
+
 _log = logging.getLogger("bitswap.network")
 
 
@@ -61,6 +65,7 @@ class Host:
         metrics: NetworkMetrics | None = None,
     ) -> None:
         self.reactor = reactor
+        self.ahead: HashAhead | None = None
         self.options = options
         self.protocols = tuple(protocols)
         self.stat = NetworkStat()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bitswap.errors import RemoteError, WireError
 from bitswap.message import FrameReader, Message
 from bitswap.network.libp2p.link import Link
 from bitswap.network.libp2p.remote import RemotePeer
 from bitswap.network.libp2p.yamux_stream import YamuxStream
+
+if TYPE_CHECKING:
+    from bitswap._core.ahead_c import HashAhead
 
 
 class TooMuchPartial(RemoteError):
@@ -23,6 +26,8 @@ class Deliverer(Protocol):
     """Bytes that all readers hold together."""
     partial: set[MessageReader]
     """Readers that hold a message which is not complete."""
+    ahead: HashAhead | None
+    """Works on large blocks while their messages come."""
 
     def deliver(self, remote: RemotePeer, link: Link, message: Message) -> None:
         """One message of `remote`."""
@@ -42,7 +47,7 @@ class MessageReader:
         self._remote = remote
         self._link = link
         self._stream = stream
-        self._frames = FrameReader()
+        self._frames = FrameReader(ahead=deliverer.ahead)
         self._partial = 0
         self._bodies: deque[bytes] = deque()
         self._held: deque[bytes] = deque()
@@ -100,7 +105,7 @@ class MessageReader:
         self._count_partial()
         for at, body in enumerate(bodies):
             if self._remote.paused:
-                rest = bodies[at:]
+                rest = [bytes(kept) for kept in bodies[at:]]
                 self._bodies.extend(rest)
                 self._count_held(sum(map(len, rest)))
                 return

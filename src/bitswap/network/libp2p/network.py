@@ -20,6 +20,7 @@ from bitswap.network.libp2p.descriptors import raise_descriptor_limit
 from bitswap.network.libp2p.dialer import Dialer
 from bitswap.network.libp2p.entrance import Entrance
 from bitswap.network.libp2p.handed import HandedSockets
+from bitswap.network.libp2p.hashing import HashThread, start_hash_thread
 from bitswap.network.libp2p.host import Host, NetworkStat
 from bitswap.network.libp2p.identity import PeerIdentity, peer_id_from_text
 from bitswap.network.libp2p.listener import bind_all
@@ -82,6 +83,7 @@ class Libp2pNetwork:
         self._metrics: NetworkMetrics | None = None
         self._unwatch: Stop | None = None
         self._dials: dict[str, list[Future[str]]] = {}
+        self._hashing: HashThread | None = None
         self._resolver: Resolver
         self._host: Host
         self._swarm: Swarm
@@ -144,6 +146,9 @@ class Libp2pNetwork:
             self._reactor = reactor
             if self._metrics is not None:
                 self._unwatch = self._metrics.watch(self.gauges)
+            self._hashing = start_hash_thread(options.hash_threads)
+            if self._hashing is not None:
+                self._host.ahead = self._hashing.ahead
             reactor.call(self._accept)
             reactor.start()
 
@@ -167,6 +172,8 @@ class Libp2pNetwork:
         if not reactor.on_thread:
             reactor.join()
             self._resolver.close()
+            if self._hashing is not None:
+                self._hashing.join()
 
     def _shut(self) -> None:
         """Say good-bye to everybody, give them a moment to read it, then end the thread."""
@@ -176,6 +183,8 @@ class Libp2pNetwork:
             listener.close()
         self._dialer.close()
         self._swarm.close()
+        if self._hashing is not None:
+            self._hashing.stop()
 
         def stop_when_silent() -> None:
             if reactor.idle or reactor.now() >= deadline:
