@@ -7,6 +7,9 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3.1
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$p && break; done)
 BUILT := $(VENV)/.built-$(if $(filter 1,$(BITSWAP_PURE)),pure,compiled)
 SOURCES := setup.py pyproject.toml requirements.txt $(wildcard src/bitswap/_core/*.pyx src/bitswap/_core/*.pxd src/bitswap/network/libp2p/*.pyx)
+# What does more with BITSWAP_FUZZ=long than in a usual run, and is worth that to every change.
+FUZZED := tests/fuzz tests/vectors/test_vectors.py tests/differential/test_machine.py tests/decision/test_engine_model.py \
+	tests/conform/test_ours.py $(addprefix tests/fetching/test_,leaves_nothing.py exchange.py one_peer.py shelf.py)
 FILE ?=
 
 .PHONY: build demo test lint types interop interop-matrix fuzz asan faults bench bench-check bench-vs-boxo bench-nodes bench-scale clean
@@ -46,7 +49,7 @@ interop-matrix: build
 	$(BIN)/python -m tests.interop.matrix --markdown docs/interop.md $(ARGS)
 
 fuzz: build
-	BITSWAP_FUZZ=long $(BIN)/python -m pytest tests/fuzz $(ARGS)
+	BITSWAP_FUZZ=long $(BIN)/python -m pytest $(FUZZED) $(ARGS)
 
 # The core under AddressSanitizer and UndefinedBehaviorSanitizer; needs gcc or clang with their libraries.
 asan: build

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bitswap.cli import main
 from bitswap.cli.demo import fingerprint
 from tests.cli.commands import COMMAND, bitswap, serving
 
@@ -123,7 +124,7 @@ def test_a_peer_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["", "nonsense", "/ip4/127.0.0.1/udp/1", "/ip4/999.0.0.1/tcp/1"])
 def test_a_bad_address_is_a_usage_error(address: str) -> None:
     cid = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"
-    bitswap("block", "get", cid, "--peer", address, "--store", "memory:", code=2)
+    assert main(["block", "get", cid, "--peer", address, "--store", "memory:"]) == 2
 
 
 def test_the_demo_exchanges_a_given_directory(tree: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 import pytest
@@ -11,8 +10,9 @@ from bitswap.block import Block
 from bitswap.options import ClientOptions, ServerOptions
 from bitswap.testnet import Fetch, VirtualNetwork, VirtualNode, internet
 from bitswap.testutils import cids_of, make_blocks
+from tests.sizes import LONG
 
-RUNS = 400 if os.environ.get("BITSWAP_FUZZ") == "long" else 40
+RUNS = 400 if LONG else 40
 SECONDS = 400.0  # virtual
 
 

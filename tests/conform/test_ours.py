@@ -19,6 +19,7 @@ from bitswap.network.libp2p import Libp2pNetwork
 from bitswap.network.libp2p.connection import security_ids
 from tests.conform.held import HELD
 from tests.interop.process import JsonProcess
+from tests.sizes import LONG
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -45,8 +46,10 @@ def pure(security: str, folder: Path) -> Iterator[str]:
         yield ready["address"]
 
 
-@pytest.mark.parametrize("security", ["tls", "noise"])
-@pytest.mark.parametrize("serving", [in_process, pure])
+WAYS = [(in_process, "tls"), (pure, "noise"), (in_process, "noise"), (pure, "tls")]
+
+
+@pytest.mark.parametrize(("serving", "security"), WAYS if LONG else WAYS[:2])
 def test_everything_passes(serving: object, security: str, tmp_path: Path) -> None:
     cids: list[CID] = [block.cid for block in HELD]
     with serving(security, tmp_path) as address:  # type: ignore[operator]

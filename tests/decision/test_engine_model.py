@@ -20,6 +20,7 @@ from bitswap.decision.implementations import implementations
 from bitswap.decision.interface import Envelope
 from bitswap.message import Message, WantType
 from bitswap.options import ServerOptions
+from tests.sizes import LONG
 
 from .invariants import check
 from .support import Node, block
@@ -259,7 +260,7 @@ class Compiled(Histories):
     implementation = "c"
 
 
-SETTINGS = settings(max_examples=150, stateful_step_count=40, deadline=None)
+SETTINGS = settings(max_examples=300 if LONG else 60, stateful_step_count=40, deadline=None)
 TestInPython = InPython.TestCase
 TestInPython.settings = SETTINGS
 if "c" in implementations():

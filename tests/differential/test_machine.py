@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from bitswap.decision.implementations import implementations
+from tests.sizes import LONG
 
 from . import queue_operations
 from .catalogue import INT32, ODD
@@ -209,7 +210,7 @@ class Queues(RuleBasedStateMachine):
 
 
 SHORT = settings(
-    max_examples=int(os.environ.get("BITSWAP_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("BITSWAP_EXAMPLES", "300" if LONG else "60")),
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from random import Random
 
@@ -12,8 +11,9 @@ import pytest
 from bitswap.cid import CID
 from bitswap.explanation import Explanation, State
 from tests.client.test_random_swarms import SECONDS, Swarm
+from tests.sizes import LONG
 
-RUNS = 200 if os.environ.get("BITSWAP_FUZZ") == "long" else 15
+RUNS = 200 if LONG else 15
 EVERY = 0.05  # virtual seconds between two questions
 
 

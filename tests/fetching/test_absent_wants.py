@@ -17,7 +17,7 @@ from bitswap.testnet import LoopbackHub, LoopbackNetwork, VirtualNetwork
 from bitswap.testutils import cids_of, make_blocks
 from tests.fetching.swarm import came, leftovers, swarm
 
-LIMIT = 50
+LIMIT = 20
 NARROW = ClientOptions(window_blocks=1000, window_bytes=LIMIT * 5000, expected_block_bytes=5000)
 
 

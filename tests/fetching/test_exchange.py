@@ -9,6 +9,7 @@ from bitswap.options import ServerOptions
 from bitswap.testnet import VirtualNetwork, VirtualNode
 from bitswap.testutils import cids_of, make_blocks
 from tests.fetching.swarm import arrives, at_peers, came, leftovers, swarm
+from tests.sizes import LONG
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
@@ -31,7 +32,7 @@ def account(node: VirtualNode, peer: VirtualNode) -> tuple[int, int, int, float]
     return receipt.sent, receipt.recv, receipt.exchanged, receipt.value
 
 
-@pytest.mark.parametrize(("nodes", "count"), [(100, 2), (10, 100), (2, 100)])
+@pytest.mark.parametrize(("nodes", "count"), [(100 if LONG else 40, 2), (10, 100), (2, 100)])
 def test_a_swarm_fetches_what_one_of_it_has(nodes: int, count: int) -> None:
     """Everybody asks everybody and gives on what it has got."""
     net, (first, *others) = swarm(nodes, server=ServerOptions(task_workers=5))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.fetching.schedules import CountingStore, Schedule
 from tests.fetching.swarm import at_peers, came, contents, leftovers
+from tests.sizes import LONG
 
-SEEDS = range(3000 if os.environ.get("BITSWAP_FUZZ") == "long" else 100)
+SEEDS = range(3000 if LONG else 100)
 SECONDS = 600.0
 """Virtual ones, after the trouble is over: some rounds at the longest pause."""
 

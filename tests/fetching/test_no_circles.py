@@ -6,15 +6,15 @@ Here for all that a node does, in swarms made up by a seed; the models of the pa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
 
 from bitswap.testnet import VirtualNode
 from tests.fetching.schedules import Schedule
+from tests.sizes import LONG
 
-SEEDS = range(300 if os.environ.get("BITSWAP_FUZZ") == "long" else 15)
+SEEDS = range(300 if LONG else 15)
 
 
 def is_later(when: float | None, now: float) -> bool:

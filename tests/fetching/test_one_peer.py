@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.fetching.one_peer import OnePeer
+from tests.sizes import LONG
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
-SEEDS = range(2000 if os.environ.get("BITSWAP_FUZZ") == "long" else 150)
+SEEDS = range(600 if LONG else 60)
 KINDS = [
     pytest.param({}, id="plain"),
     pytest.param({"wants_first": True}, id="wants-first"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -17,10 +16,11 @@ from bitswap.testinstance import instances
 from bitswap.testnet import Fetch, VirtualNetwork, VirtualNode
 from bitswap.testutils import cids_of, make_blocks
 from tests.fetching.swarm import arrives, at_peers, came, leftovers, play, say, swarm
+from tests.sizes import LONG
 
 pytestmark = pytest.mark.usefixtures("implementation")
 
-ABSENT, PRESENT = (10_000, 40_000) if os.environ.get("BITSWAP_FUZZ") == "long" else (5000, 2000)
+ABSENT, PRESENT = (10_000, 40_000) if LONG else (5000, 2000)
 SMALL = ClientOptions(
     window_blocks=100, expected_block_bytes=1024, resting_wants=20, turn_wants=40, max_shelved_wants=1000
 )

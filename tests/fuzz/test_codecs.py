@@ -5,7 +5,6 @@ A few hundred inputs a test by default, 60,000 in all with BITSWAP_FUZZ=long.
 
 from __future__ import annotations
 
-import os
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from bitswap import _core
 from bitswap.errors import BitswapError
+from tests.sizes import LONG
 
 CODECS = _core.implementations()
 
@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 FUZZ = settings(
-    max_examples=12_000 if os.environ.get("BITSWAP_FUZZ") == "long" else 300,
+    max_examples=12_000 if LONG else 300,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

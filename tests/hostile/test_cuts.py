@@ -20,11 +20,11 @@ from tests.hostile.town import BITSWAP, Town, holdings, network_of, node_of
 from tests.libp2p.puppet import WAIT
 from tests.libp2p.test_connection import Side, pair
 from tests.libp2p.test_connection import exchange as agree
+from tests.sizes import LONG
 
 pytestmark = pytest.mark.timeout(600)
 
 NONE = Harm(True, 1 << 30)
-LONG = os.environ.get("BITSWAP_FUZZ") == "long"
 SECURITY = {"tls": "/tls/1.0.0", "noise": "/noise"}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.sizes import LONG
 from tests.vectors import runner
 
 HERE = Path(__file__).parent
@@ -24,13 +25,32 @@ FILES = [
     ("engine", "engine.open.jsonl"),
 ]
 
+LARGE = {
+    *(f"boxo-file-7-v1-raw-c{chunk}-l174-47000000" for chunk in (262144, 1048576)),
+    *(f"boxo-file-7-v1-raw-c{chunk}-l174-60000000" for chunk in (65536, 262144, 1048576)),
+    "boxo-file-7-v1-raw-c64-l174-1937664",
+}
+
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("kind", "file"), FILES, ids=[file for _, file in FILES])
-def test_no_difference_from_the_recorded_answers(kind: str, file: str) -> None:
+def test_no_difference_from_the_recorded_answers(kind: str, file: str, tmp_path: Path) -> None:
     out = io.StringIO()
-    assert runner.run(kind, HERE / file, out) == 0, out.getvalue()
+    path = HERE / file
+    if kind == "unixfs" and not LONG:
+        path = without_large_files(path, tmp_path)
+    assert runner.run(kind, path, out) == 0, out.getvalue()
     assert out.getvalue().splitlines()[-1].startswith(f"{file}: ")
+
+
+def without_large_files(path: Path, folder: Path) -> Path:
+    """Of those that take more than a second, one of each depth: 183 leaves in two levels, 30,455 in three."""
+    lines = path.read_text().splitlines(keepends=True)
+    large = [line for line in lines if json.loads(line)["name"] in LARGE]
+    assert len(large) == len(LARGE)
+    short = folder / path.name
+    short.write_text("".join(line for line in lines if line not in large))
+    return short
 
 
 def changed(tmp_path: Path, **changes: Any) -> Path:
