@@ -34,8 +34,8 @@ FAULTS = (
     Fault(
         "keys are not compared",
         "CIDs",
-        "if length_of(cid) == length and same_cid(key_of(cid), key, length):",
-        "if length_of(cid) == length:",
+        "    return same_cid(<const uint8_t*>(cid + 1), key + start_size(kind), kept_size(kind))\n",
+        "    return True\n",
     ),
     Fault(
         "parts are not changed when buckets are merged",
@@ -59,14 +59,14 @@ FAULTS = (
     Fault(
         "a hole stays in a table of popular wants",
         "wants",
-        "            peer.popular[hole] = peer.popular[place]\n            hole = place\n",
+        "            places[hole] = places[place]\n            hole = place\n",
         "            pass\n",
     ),
     Fault(
         "a table is freed before it is copied",
         "wants",
-        "        peer.popular = table\n",
-        "        release(old)\n        peer.popular = table\n",
+        "    table.room = room\n    peer.popular = table\n",
+        "    table.room = room\n    release(old)\n    peer.popular = table\n",
     ),
     Fault(
         "a peer's table is not freed",
@@ -205,10 +205,10 @@ FAULTS = (
         "    peer.service = q.turns.services\n    peer.served_at = now\n",
     ),
     Fault(
-        "a turn is not moved when only the service has changed",
+        "a turn is not moved when it has one already",
         "scheduler",
-        " != turn.rank or q.turns.heap[peer.turn].service != turn.service:\n",
-        " != turn.rank:\n",
+        "        q.turns.count += 1\n    settle_turn(q, place, number)\n",
+        "        q.turns.count += 1\n        settle_turn(q, place, number)\n",
     ),
     Fault(
         "a peer is starved a moment too early",
@@ -219,7 +219,7 @@ FAULTS = (
     Fault(
         "a peer at its limit is still ready",
         "scheduler",
-        "        and (not peer.outstanding or peer.active_work < peer.outstanding)\n        and",
+        "        and may_have_more(q, peer)\n        and",
         "        and",
     ),
     # The codec

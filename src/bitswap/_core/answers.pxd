@@ -14,7 +14,7 @@ from bitswap._core.records cimport (
     key_priority, size_of, task_key, want_at, work_of,
 )
 from bitswap._core.taskheap cimport dequeue, enqueue, mark_slot, requeue
-from bitswap._core.wantlists cimport unlink_want
+from bitswap._core.wantlists cimport unlink_hashed, unlink_want
 
 
 # An answer to be queued.
@@ -31,6 +31,11 @@ cdef inline bint is_idle(const Peer* peer, const Want* want) noexcept nogil:
 cdef inline void unlink_idle(Queues* q, const Peer* peer, uint32_t number) noexcept nogil:
     if is_idle(peer, want_at(q, number)):
         unlink_want(q, number)
+
+
+cdef inline void unlink_idle_hashed(Queues* q, const Peer* peer, uint32_t number, uint32_t hash) noexcept nogil:
+    if is_idle(peer, want_at(q, number)):
+        unlink_hashed(q, number, hash)
 
 
 cdef inline bint is_news(const Queues* q, const Want* want, uint16_t flags) noexcept nogil:

@@ -2,7 +2,8 @@
 """Records of CIDs in chunks, addressed by 30-bit unit numbers that stay the same as long as the record lives.
 
 A unit has four bytes; a record never reaches from one chunk into the next. What is freed goes on a list for its size, and a
-chunk without records goes back. A key above LONG_KEY bytes is kept outside of the chunks.
+chunk without records goes back. Of the keys that nearly all CIDs have only the digest is kept, the `kind` of the record says
+what comes before it. A key above LONG_KEY bytes is kept outside of the chunks.
 """
 
 from libc.stdint cimport uint8_t, uint32_t
@@ -13,22 +14,37 @@ from bitswap._core.memory cimport grab, regrab, release
 cdef extern from *:
     """
     #include <stdint.h>
+    #include <string.h>
     #define BITSWAP_NIL 0x3FFFFFFFu
     #define BITSWAP_UNIT_BITS 12
     #define BITSWAP_CHUNK_UNITS 4096u
     #define BITSWAP_MAX_CHUNKS 0x40000u
-    #define BITSWAP_LONG_KEY 254u
+    #define BITSWAP_LONG_KEY 251u
     #define BITSWAP_SIZES 67
     #if defined(__GNUC__)
     #define BITSWAP_SHARED __attribute__((may_alias))
     #else
     #define BITSWAP_SHARED
     #endif
-    /* The key follows, or a pointer to it if `length` is 255. */
+    /* What the kind says follows: a key, a digest of 32 bytes, or a pointer to a key. */
     typedef struct BITSWAP_SHARED {
         uint32_t head : 30, indexed : 1, known : 1;
-        uint32_t size : 23, sized : 1, length : 8;
+        uint32_t size : 23, sized : 1, kind : 8;
     } bitswap_cid;
+    /* Above BITSWAP_LONG_KEY: SHA-256 of a raw block, of a DAG-PB node, of one under a CIDv0; then long keys. */
+    enum { BITSWAP_LONG_KIND = 255 };
+    static const uint8_t bitswap_starts[3][4] = {{1, 0x55, 0x12, 0x20}, {1, 0x70, 0x12, 0x20}, {0x12, 0x20, 0, 0}};
+    static inline const uint8_t *bitswap_start(uint32_t kind) { return bitswap_starts[kind - BITSWAP_LONG_KEY - 1]; }
+    static inline uint32_t bitswap_kind(const uint8_t *key, uint32_t length) {
+        uint32_t kind = BITSWAP_LONG_KEY + 1;
+        if (length == 36) {
+            for (; kind < BITSWAP_LONG_KEY + 3; kind++)
+                if (memcmp(key, bitswap_start(kind), 4) == 0) return kind;
+        } else if (length == 34 && key[0] == 0x12 && key[1] == 0x20) {
+            return BITSWAP_LONG_KEY + 3;
+        }
+        return length <= BITSWAP_LONG_KEY ? length : BITSWAP_LONG_KIND;
+    }
     typedef struct BITSWAP_SHARED { uint32_t next, prev, units; } bitswap_hole;
     """
     const uint32_t NIL "BITSWAP_NIL"  # the id of no record
@@ -43,11 +59,19 @@ cdef extern from *:
         uint32_t known      # the block is known to be in the store
         uint32_t size       # bytes of the block, below 2^23
         uint32_t sized      # `size` is known
-        uint32_t length     # bytes of the key, 255 if it is long
+        uint32_t kind       # bytes of the key, or how it is kept
+    const uint32_t LONG_KIND "BITSWAP_LONG_KIND"
+    uint32_t kind_of "bitswap_kind"(const uint8_t* key, uint32_t length) noexcept nogil
+    const uint8_t* start_of_kind "bitswap_start"(uint32_t kind) noexcept nogil  # what comes before the digest
     ctypedef struct Hole "bitswap_hole":  # where a record was
         uint32_t next
         uint32_t prev
         uint32_t units
+
+
+cdef enum:
+    DIGEST = 32     # bytes of a key that are kept, if not all of it is
+    KEY_ROOM = 40   # of a key that is put together
 
 
 cdef struct LongKey:
@@ -104,22 +128,40 @@ cdef inline LongKey* long_key(const Cid* cid) noexcept nogil:
     return key
 
 
-cdef inline const uint8_t* key_of(const Cid* cid) noexcept nogil:
-    if cid.length <= LONG_KEY:
+cdef inline uint32_t start_size(uint32_t kind) noexcept nogil:
+    """Bytes of a key that are not kept."""
+    if kind <= LONG_KEY or kind == LONG_KIND:
+        return 0
+    return 4 if kind < LONG_KIND - 1 else 2
+
+
+cdef inline uint32_t kept_size(uint32_t kind) noexcept nogil:
+    """Bytes that follow a record."""
+    if kind <= LONG_KEY:
+        return kind
+    return <uint32_t>sizeof(LongKey*) if kind == LONG_KIND else DIGEST
+
+
+cdef inline const uint8_t* key_of(const Cid* cid, uint8_t* room) noexcept nogil:
+    """The key, for which KEY_ROOM bytes at `room` may be used."""
+    if cid.kind <= LONG_KEY:
         return <const uint8_t*>(cid + 1)
-    return <const uint8_t*>(long_key(cid) + 1)
+    if cid.kind == LONG_KIND:
+        return <const uint8_t*>(long_key(cid) + 1)
+    memcpy(room, start_of_kind(cid.kind), 4)
+    memcpy(room + start_size(cid.kind), cid + 1, DIGEST)
+    return room
 
 
 cdef inline uint32_t length_of(const Cid* cid) noexcept nogil:
-    return cid.length if cid.length <= LONG_KEY else long_key(cid).length
+    if cid.kind <= LONG_KEY:
+        return cid.kind
+    return long_key(cid).length if cid.kind == LONG_KIND else start_size(cid.kind) + DIGEST
 
 
-cdef inline uint32_t record_units(uint32_t length) noexcept nogil:
+cdef inline uint32_t record_units(uint32_t kind) noexcept nogil:
     """Units of the record of a key; a hole needs three."""
-    cdef uint32_t units
-    if length > LONG_KEY:
-        length = sizeof(LongKey*)
-    units = (<uint32_t>sizeof(Cid) + length + 3) // 4
+    cdef uint32_t units = (<uint32_t>sizeof(Cid) + kept_size(kind) + 3) // 4
     return units if units > 3 else 3
 
 

@@ -5,12 +5,14 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport calloc, free
 
 from bitswap._core.cidarena cimport (
-    CHUNK_UNITS, LONG_KEY, NIL, SIZES, UNIT_BITS, Arena, Hole, LongKey, length_of, record_units, unit_at,
+    CHUNK_UNITS, KEY_ROOM, LONG_KIND, NIL, SIZES, UNIT_BITS, Arena, Cid, Hole, LongKey, kind_of, length_of, record_units,
+    unit_at,
 )
 from bitswap._core.cidbuckets cimport (
     SPILL, WIDTH, Bucket, Buckets, base_of, bucket_at, filled, id_in, next_of, part_in, place_of, spill_at,
 )
 from bitswap._core.cidstore cimport CidStore, cid_at, cid_hash, cid_key, cids_find
+from bitswap._core.cidtable cimport hash_cid
 
 
 # What is counted on the way.
@@ -89,22 +91,31 @@ cdef inline bint bucket_is_whole(
     const CidStore* store, Tally* tally, const Bucket* bucket, uint32_t number
 ) noexcept nogil:
     cdef uint32_t slot, id, hash
+    cdef const Cid* cid
+    cdef const uint8_t* key
+    cdef uint8_t room[KEY_ROOM]
     for slot in range(filled(bucket)):
         id = id_in(bucket, slot)
         if id >> UNIT_BITS >= store.arena.count or store.arena.chunks[id >> UNIT_BITS] == NULL:
             return False
-        if not take_units(&store.arena, tally, id, record_units(length_of(cid_at(store, id)))):
+        cid = cid_at(store, id)
+        key = cid_key(cid, room)
+        if kind_of(key, length_of(cid)) != cid.kind:
+            return False
+        if not take_units(&store.arena, tally, id, record_units(cid.kind)):
             return False
         tally.live[id >> UNIT_BITS] += 1
         tally.ids += 1
-        if length_of(cid_at(store, id)) > LONG_KEY:
-            tally.long_bytes += length_of(cid_at(store, id))
+        if cid.kind == LONG_KIND:
+            tally.long_bytes += length_of(cid)
         hash = cid_hash(store, id)
+        if hash != hash_cid(key, length_of(cid), &store.secret):
+            return False
         if place_of(&store.table, hash).bucket != bucket_at(&store.table, number):
             return False
         if place_of(&store.table, hash).part != part_in(bucket, slot):
             return False
-        if cids_find(store, cid_key(cid_at(store, id)), length_of(cid_at(store, id)), hash) != id:
+        if cids_find(store, key, length_of(cid), hash) != id:
             return False
     return True
 

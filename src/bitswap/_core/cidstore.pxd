@@ -10,15 +10,16 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from bitswap._core.cidarena cimport (
-    CHUNK_UNITS, LONG_KEY, NIL, Arena, ChunkUse, Cid, LongKey, drop_long, drop_waiting, free_chunks, grab_record, init_arena,
-    key_of, length_of, long_key, record_at, record_units, release_record, reserve_long, reserve_units, take_long,
+    CHUNK_UNITS, LONG_KIND, NIL, Arena, ChunkUse, Cid, LongKey, drop_long, drop_waiting, free_chunks, grab_record,
+    init_arena, kept_size, key_of, kind_of, length_of, long_key, record_at, record_units, release_record, reserve_long,
+    reserve_units, start_of_kind, start_size, take_long,
 )
 from bitswap._core.cidbuckets cimport (
     Bucket, Buckets, Place, append, bucket_at, buckets_memory, divide, drop_spills, extend, filled, free_buckets, id_in,
     init_buckets, is_crowded, is_part, is_sparse, lowest, match, merge_last, next_of, place_of, remove, reserve_ids,
     take_spilled,
 )
-from bitswap._core.cidtable cimport Secret, hash_cid, same_cid
+from bitswap._core.cidtable cimport Secret, hash_cid, hash_parts, same_cid
 from bitswap._core.memory cimport prefetch, release
 
 
@@ -51,12 +52,13 @@ cdef inline void cids_free(CidStore* store) noexcept nogil:
 
 
 cdef inline Cid* cid_at(const CidStore* store, uint32_t id) noexcept nogil:
-    """The record of a CID; it moves never, and other fields than `length` are the caller's."""
+    """The record of a CID; it moves never, and other fields than `kind` are the caller's."""
     return record_at(&store.arena, id)
 
 
-cdef inline const uint8_t* cid_key(const Cid* cid) noexcept nogil:
-    return key_of(cid)
+cdef inline const uint8_t* cid_key(const Cid* cid, uint8_t* room) noexcept nogil:
+    """The key, for which KEY_ROOM bytes at `room` may be used."""
+    return key_of(cid, room)
 
 
 cdef inline uint32_t cid_length(const Cid* cid) noexcept nogil:
@@ -69,8 +71,11 @@ cdef inline uint32_t cids_count(const CidStore* store) noexcept nogil:
 
 
 cdef inline uint32_t cid_hash(const CidStore* store, uint32_t id) noexcept nogil:
-    cdef Cid* cid = cid_at(store, id)
-    return hash_cid(key_of(cid), length_of(cid), &store.secret)
+    cdef const Cid* cid = cid_at(store, id)
+    cdef uint32_t left_out = start_size(cid.kind)
+    if left_out:
+        return hash_parts(start_of_kind(cid.kind), left_out, <const uint8_t*>(cid + 1), &store.secret)
+    return hash_cid(key_of(cid, NULL), length_of(cid), &store.secret)
 
 
 cdef inline int cids_reserve(CidStore* store, uint32_t cids, size_t key_bytes) noexcept nogil:
@@ -95,6 +100,15 @@ cdef inline void cids_prefetch(const CidStore* store, uint32_t hash) noexcept no
     prefetch(place_of(&store.table, hash).bucket)
 
 
+cdef inline bint is_key(const Cid* cid, uint32_t kind, const uint8_t* key, uint32_t length) noexcept nogil:
+    """Whether a record is that of a key of this kind."""
+    if cid.kind != kind:
+        return False
+    if kind == LONG_KIND:
+        return length_of(cid) == length and same_cid(key_of(cid, NULL), key, length)
+    return same_cid(<const uint8_t*>(cid + 1), key + start_size(kind), kept_size(kind))
+
+
 cdef inline uint32_t cids_find(
     const CidStore* store, const uint8_t* key, uint32_t length, uint32_t hash
 ) noexcept nogil:
@@ -102,14 +116,13 @@ cdef inline uint32_t cids_find(
     cdef Place place = place_of(&store.table, hash)
     cdef const Bucket* bucket = place.bucket
     cdef uint32_t found, slot
-    cdef const Cid* cid
+    cdef uint32_t kind = kind_of(key, length)
     while bucket != NULL:
         found = match(bucket, place.part)
         while found:
             slot = lowest(found)
             if is_part(bucket, slot, place.part):
-                cid = cid_at(store, id_in(bucket, slot))
-                if length_of(cid) == length and same_cid(key_of(cid), key, length):
+                if is_key(cid_at(store, id_in(bucket, slot)), kind, key, length):
                     return id_in(bucket, slot)
             found &= found - 1
         bucket = next_of(&store.table, bucket)
@@ -124,16 +137,16 @@ cdef inline uint32_t cids_intern(CidStore* store, const uint8_t* key, uint32_t l
 
 cdef inline uint32_t add_cid(CidStore* store, const uint8_t* key, uint32_t length, uint32_t hash) noexcept nogil:
     """As `cids_intern`, of a CID that is known not to be there."""
-    cdef uint32_t id = grab_record(&store.arena, record_units(length))
+    cdef uint32_t kind = kind_of(key, length)
+    cdef uint32_t id = grab_record(&store.arena, record_units(kind))
     cdef Cid* cid = cid_at(store, id)
     cdef LongKey* kept
     memset(cid, 0, sizeof(Cid))
     cid.head = NIL
-    if length <= LONG_KEY:
-        cid.length = length
-        memcpy(cid + 1, key, length)
+    cid.kind = kind
+    if kind != LONG_KIND:
+        memcpy(cid + 1, key + start_size(kind), kept_size(kind))
     else:
-        cid.length = LONG_KEY + 1
         kept = take_long(&store.arena, length)
         memcpy(kept + 1, key, length)
         memcpy(cid + 1, &kept, sizeof(kept))
@@ -168,7 +181,7 @@ cdef inline void grow(CidStore* store) noexcept nogil:
 
 cdef inline void drop_key(CidStore* store, uint32_t id) noexcept nogil:
     cdef Cid* cid = cid_at(store, id)
-    if cid.length > LONG_KEY:
+    if cid.kind == LONG_KIND:
         drop_long(&store.arena, long_key(cid))
 
 
@@ -180,7 +193,7 @@ cdef inline void cids_drop(CidStore* store, uint32_t id) noexcept nogil:
 cdef inline void cids_drop_hashed(CidStore* store, uint32_t id, uint32_t hash) noexcept nogil:
     """As `cids_drop`, where the hash of its key is at hand."""
     cdef Place place = place_of(&store.table, hash)
-    cdef uint32_t units = record_units(length_of(cid_at(store, id)))
+    cdef uint32_t units = record_units(cid_at(store, id).kind)
     cdef Bucket* bucket = place.bucket
     cdef uint32_t found = match(bucket, place.part)
     while found == 0 or id_in(bucket, lowest(found)) != id:

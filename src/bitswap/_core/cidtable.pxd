@@ -33,11 +33,22 @@ cdef extern from *:
     }
     #endif
     static uint64_t bitswap_load(const void *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+    /* The first bytes of a key, up to eight, as a number. */
+    static inline uint64_t bitswap_head(const void *p, size_t size) {
+        uint64_t v = 0;
+        uint32_t four;
+        uint16_t two;
+        if (size == 4) { memcpy(&four, p, 4); return four; }
+        if (size == 2) { memcpy(&two, p, 2); return two; }
+        memcpy(&v, p, size);
+        return v;
+    }
     enum { BITSWAP_CANCEL = 1, BITSWAP_SEND_DONT_HAVE = 2, BITSWAP_DROPPED = 4 };
     enum { BITSWAP_SMALL_TABLE = 8, BITSWAP_KEPT_ROWS = 64, BITSWAP_MAX_ROWS = 1 << 28, BITSWAP_CHUNK = 4096 };
     """
     uint64_t fold "bitswap_fold"(uint64_t a, uint64_t b) noexcept nogil
     uint64_t load "bitswap_load"(const void* p) noexcept nogil
+    uint64_t head_of "bitswap_head"(const void* p, size_t size) noexcept nogil
     int CANCEL "BITSWAP_CANCEL"
     int SEND_DONT_HAVE "BITSWAP_SEND_DONT_HAVE"
     int DROPPED "BITSWAP_DROPPED"
@@ -70,11 +81,23 @@ cdef struct Secret:
     uint64_t second
 
 
+cdef inline uint32_t hash_parts(
+    const uint8_t* head, size_t size, const uint8_t* digest, const Secret* secret
+) noexcept nogil:
+    """The hash of a CID whose digest, of 32 bytes, and the bytes before it, eight at most, may lie apart."""
+    cdef uint64_t h = fold(head_of(head, size) ^ secret.second, secret.first ^ (size + 32))
+    h = fold(load(digest) ^ secret.second, load(digest + 8) ^ h)
+    h = fold(load(digest + 16) ^ secret.second, load(digest + 24) ^ h)
+    return <uint32_t>(h ^ (h >> 32))
+
+
 cdef inline uint32_t hash_cid(const uint8_t* p, size_t length, const Secret* secret) noexcept nogil:
     """Keyed, because CIDs come from peers, who must not be able to aim for one slot."""
     cdef const uint8_t* end = p + length
     cdef uint64_t h = secret.first ^ length
     cdef uint64_t tail[2]
+    if 32 < length <= 40:
+        return hash_parts(p, length - 32, end - 32, secret)
     if length < 16:
         memset(tail, 0, 16)
         memcpy(tail, p, length)

@@ -11,13 +11,13 @@ from bitswap._core.cidstore cimport cid_at, cids_count, cids_memory
 from bitswap._core.evictions cimport is_in_force
 from bitswap._core.memory cimport usable
 from bitswap._core.records cimport (
-    LATER, LEDGER_FLAGS, MARKS, MOST_UNDER_WAY, TASK_FLAGS, WANTED, Flight, Item, Node, Order, Peer, Queues, Turn, Want,
-    cid_of, first_want, is_queued, node_at, peer_at, want_at, work_of,
+    LATER, LEDGER_FLAGS, MARKS, MOST_UNDER_WAY, TASK_FLAGS, WANTED, Flight, Item, Node, Order, Peer, Queues, Want, cid_of,
+    first_want, is_lined_up, is_queued, is_taken, may_have_more, node_at, peer_at, want_at, work_of,
 )
 from bitswap._core.slab cimport Slab, record_of, slab_bytes
-from bitswap._core.taskheap cimport heap_holds
-from bitswap._core.turns cimport goes_before, turn_rank
-from bitswap._core.wantlists cimport find_want
+from bitswap._core.taskheap cimport heap_holds, slots_bytes
+from bitswap._core.turns cimport goes_before
+from bitswap._core.wantlists cimport find_want, places_of
 
 
 # What is counted on the way.
@@ -101,12 +101,12 @@ cdef inline const char* check_peers(const Queues* q, Count* count) noexcept:
     cdef const char* wrong
     for number in range(q.peers.fresh):
         peer = peer_at(q, number)
-        if not peer.taken:
+        if not is_taken(peer):
             continue
         count.peers += 1
         count.ghosts += ghostly(peer)
         if not peer.present:
-            if peer.count or peer.flights != NULL or peer.turn != NIL or peer.lined_up or peer.under_way == 0:
+            if peer.count or peer.flights != NULL or peer.turn != NIL or peer.under_way == 0:
                 return "a peer that has left"
             continue
         wrong = check_flights(q, number, peer, count)
@@ -232,10 +232,13 @@ cdef inline const char* check_popular(const Queues* q, const Peer* peer) noexcep
     cdef uint32_t i, indexed = 0, held = 0
     for i in range(peer.count):
         indexed += cid_of(q, want_at(q, peer.slots[i].want)).indexed
-    for i in range(peer.popular_room):
-        held += peer.popular[i] != 0
-    if indexed != held or held != peer.popular_count:
-        return "the table of popular wants"
+    if peer.popular != NULL:
+        for i in range(peer.popular.room):
+            held += places_of(peer.popular)[i] != 0
+        if held == 0 or held != peer.popular.count:
+            return "the table of popular wants"
+    if indexed != held:
+        return "the number of popular wants"
     return NULL
 
 
@@ -284,33 +287,26 @@ cdef inline const char* check_known(const Queues* q, Count* count) noexcept:
 cdef inline bint should_be_ready(const Queues* q, const Peer* peer) noexcept:
     if not peer.present or not peer.queued or peer.held or peer.under_way >= q.flights_per_peer:
         return False
-    return not peer.outstanding or peer.active_work < peer.outstanding
+    return may_have_more(q, peer)
 
 
 cdef inline const char* check_turns(const Queues* q, Count* count) noexcept:
     cdef uint32_t i, number
-    cdef const Turn* turn
     cdef const Peer* peer
     for number in range(q.peers.fresh):
         peer = peer_at(q, number)
-        if not peer.taken:
+        if not is_taken(peer):
             continue
         if should_be_ready(q, peer) != (peer.turn != NIL):
             return "a peer that is ready, or is not"
         count.ready += peer.turn != NIL
-        count.lined_up += peer.lined_up
-        if peer.present and peer.lined_up == peer.starved:
-            return "whether a peer is starved"
-        if peer.turn != NIL and (peer.turn >= q.turns.count or q.turns.heap[peer.turn].peer != number):
+        count.lined_up += is_lined_up(peer)
+        if peer.turn != NIL and (peer.turn >= q.turns.count or q.turns.heap[peer.turn] != number):
             return "the turn of a peer"
     if count.ready != q.turns.count or q.turns.count > q.turns.room:
         return "the number of turns"
-    for i in range(q.turns.count):
-        turn = &q.turns.heap[i]
-        peer = peer_at(q, turn.peer)
-        if turn.rank != turn_rank(peer) or turn.service != peer.service:
-            return "the rank of a turn"
-        if i and goes_before(q, turn, &q.turns.heap[(i - 1) >> 1]):
+    for i in range(1, q.turns.count):
+        if goes_before(peer_at(q, q.turns.heap[i]), peer_at(q, q.turns.heap[(i - 1) >> 1])):
             return "the heap of turns"
     return check_line(q, count)
 
@@ -324,7 +320,7 @@ cdef inline const char* check_line(const Queues* q, const Count* count) noexcept
         return "the length of the line of those served"
     while number != NIL:
         peer = peer_at(q, number)
-        if left == 0 or not peer.lined_up or peer.earlier != before:
+        if left == 0 or not is_lined_up(peer) or peer.earlier != before:
             return "the line of those served"
         left -= 1
         before = number
@@ -350,9 +346,9 @@ cdef inline size_t queues_bytes(const Queues* q) noexcept:
     total += slab_bytes(&q.wants) + slab_bytes(&q.peers) + slab_bytes(&q.known.nodes)
     for number in range(q.peers.fresh):
         peer = peer_at(q, number)
-        if not peer.taken:
+        if not is_taken(peer):
             continue
-        total += bytes_of(peer.slots) + bytes_of(peer.popular) + bytes_of(peer.order)
+        total += slots_bytes(peer) + bytes_of(peer.popular) + bytes_of(peer.order)
         total += bytes_of(peer.order.slots) if peer.order != NULL else 0
         flight = peer.flights
         while flight != NULL:

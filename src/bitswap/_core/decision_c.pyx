@@ -7,7 +7,6 @@ it changes the records, which can do neither.
 
 from cpython.bytes cimport PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next
-from cpython.long cimport PyLong_Check
 from cpython.object cimport PyObject
 from libc.math cimport ldexp
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
@@ -22,19 +21,19 @@ from bitswap._core.cidtable cimport hash_cid
 from bitswap._core.crowd cimport Crowd
 from bitswap._core.envelope_c cimport MESSAGE_OVERHEAD, Envelope
 from bitswap._core.flights cimport (
-    answer_wants, board, depart, is_current, land_badly, land_well, pace_failed, round_target,
+    answer_wants, board, depart, is_current, land_badly, land_well, round_target,
 )
 from bitswap._core.intake cimport reserve_intake, take_in
 from bitswap._core.knownblocks cimport forget_block, forget_if_known, remember_block
-from bitswap._core.lanes cimport trim_queues, update_peer
+from bitswap._core.lanes cimport reset_pace, trim_queues, update_peer
 from bitswap._core.lanes_c cimport Lanes
 from bitswap._core.ledger cimport found_want, keep_ages_small
-from bitswap._core.lookup_c cimport Lookup, block_bytes, own_message
+from bitswap._core.lookup_c cimport Lookup, block_bytes, own_message, plain_sizes
 from bitswap._core.memory cimport prefetch, release
 from bitswap._core.objects_c cimport Outgoing, new_cid, start_of
 from bitswap._core.records cimport (
-    BLOCK_OVERHEAD, MOST_UNDER_WAY, TASK_BLOCK, TASK_HAVE, WANTED, WANTS_BLOCK, Peer, Want, cid_of, first_want, node_at,
-    peer_at, want_at,
+    BLOCK_OVERHEAD, MOST_UNDER_WAY, TASK_BLOCK, TASK_HAVE, WANTED, WANTS_BLOCK, Peer, Want, cid_of, first_want, is_taken,
+    node_at, peer_at, want_at,
 )
 from bitswap._core.rows cimport ROW_DENIED, ROW_PRESENT, ROW_SIZE, ROW_WANT, Wantlist
 from bitswap._core.rules cimport Rules, limit_of
@@ -44,9 +43,9 @@ from bitswap._core.turns cimport promote
 from bitswap._core.wire_c cimport Message, secret
 
 from heapq import heappop, heappush
-from operator import index
 from bitswap._core.requestqueue_c import RequestQueue
 from bitswap.decision.interface import CoreCounts
+from bitswap.decision.pacing import ENDLESS
 from bitswap.errors import UsageError
 from bitswap.options import MAX_FRAME
 
@@ -75,21 +74,6 @@ cdef struct Arrival:
     uint32_t want   # the first for it
 
 
-cdef dict plain_sizes(object sizes):
-    """Sizes by CID, checked, so that what follows cannot fail half-way; to be used before other code can run."""
-    cdef dict plain = sizes if type(sizes) is dict else dict(sizes)
-    cdef PyObject* key = NULL
-    cdef PyObject* value = NULL
-    cdef Py_ssize_t place = 0
-    while PyDict_Next(plain, &place, &key, &value):
-        if not isinstance(<object>key, bytes):
-            raise TypeError(f"a CID is needed, not {type(<object>key).__name__}")
-        if not PyLong_Check(<object>value):
-            return plain_sizes({cid: index(size) for cid, size in plain.items()})
-        block_bytes(<object>value)
-    return plain
-
-
 cdef inline bint surely_fits(int64_t size) noexcept:
     """Whether a message can carry such a block, however long its CID is."""
     return size <= _frame - 4096
@@ -112,7 +96,8 @@ cdef class DecisionCore(Lanes):
     cdef uint32_t most_known
     cdef double retry_delay
     cdef double max_retry_delay
-    cdef list retries
+    cdef list retries   # when peers that are held get something again, a heap
+    cdef dict waits     # the same by name; in `retries` there may be older times too
     cdef Lookup spare   # of an earlier message, to be used again
     cdef object first_too_large
     cdef uint64_t refused
@@ -133,6 +118,7 @@ cdef class DecisionCore(Lanes):
         self.options = options
         self.allowed = options.peer_block_request_filter
         self.retries = []
+        self.waits = {}
         self.longest = at_most(options.max_cid_size or 2**31, 2**31)
         self.most_active = at_most(options.max_total_outstanding_bytes, 2**62)
         self.most_round = at_most(options.max_round_bytes, 2**62)
@@ -153,11 +139,11 @@ cdef class DecisionCore(Lanes):
     cdef int set_pace(self, object options) except -1:
         adaptive = options.adaptive
         self.q.turns.timeout = options.starvation_timeout
-        self.q.target = self.q.most_target = at_most(options.target_message_size, 2**60)
-        self.q.outstanding = self.q.most_outstanding = at_most(options.max_outstanding_bytes, 2**60)
+        self.q.target = self.q.most_target = at_most(options.target_message_size, ENDLESS)
+        self.q.outstanding = self.q.most_outstanding = at_most(options.max_outstanding_bytes, ENDLESS)
         if adaptive:
-            self.q.most_target = at_most(options.max_target_message_size, 2**60)
-            self.q.most_outstanding = at_most(options.max_outstanding_bytes_fast, 2**60)
+            self.q.most_target = at_most(options.max_target_message_size, ENDLESS)
+            self.q.most_outstanding = at_most(options.max_outstanding_bytes_fast, ENDLESS)
         return 0
 
     # Wants
@@ -231,19 +217,21 @@ cdef class DecisionCore(Lanes):
             self.first_too_large = first
 
     def peer_disconnected(self, peer):
-        self.leave(peer)
+        cdef uint32_t number = self.find(peer)
+        if number != NIL:
+            self.waits.pop(self.name_of(number), None)
+            self.leave(peer)
 
     def hold(self, peer, double until):
         cdef uint32_t number = self.admit(peer)
         cdef Peer* held = peer_at(&self.q, number)
-        if held.held and held.retry_at >= until:
+        if held.held and self.waits[self.name_of(number)] >= until:
             return
         entry = (until, self.name_of(number))
         number = self.admit(peer)  # making that may have run other code
         held = peer_at(&self.q, number)
-        heappush(self.retries, entry)
+        self.wait(entry)
         held.held = 1
-        held.retry_at = until
         update_peer(&self.q, number, held)
 
     # Blocks
@@ -366,7 +354,7 @@ cdef class DecisionCore(Lanes):
         envelope = Envelope.__new__(Envelope)
         if not self.is_ready():  # making that may have run other code
             return None
-        number = self.q.turns.heap[0].peer
+        number = self.q.turns.heap[0]
         peer = peer_at(&self.q, number)
         # Large messages to peers that stopped reading leave room for small ones to all others.
         cdef int64_t target = self.q.target
@@ -382,13 +370,19 @@ cdef class DecisionCore(Lanes):
         envelope.name_blocks()
         return envelope
 
+    cdef int wait(self, tuple entry) except -1:
+        heappush(self.retries, entry)
+        self.waits[entry[1]] = entry[0]
+        return 0
+
     cdef int retry(self, tuple entry) except -1:
         cdef uint32_t number = self.find(entry[1])
-        cdef double at = entry[0]
+        cdef object at = entry[0]
         cdef Peer* peer
         if number != NIL:
             peer = peer_at(&self.q, number)
-            if peer.held and peer.retry_at == at:
+            if peer.held and self.waits[entry[1]] == at:
+                del self.waits[entry[1]]
                 peer.held = 0
                 update_peer(&self.q, number, peer)
         return 0
@@ -464,17 +458,16 @@ cdef class DecisionCore(Lanes):
             return False
         peer = peer_at(&self.q, number)
         at = now + min(ldexp(self.retry_delay, min(peer.failures, 30)), self.max_retry_delay)
-        if peer.held and peer.retry_at > at:
-            at = peer.retry_at
+        if peer.held:
+            at = max(at, <double>self.waits[envelope.peer])
         entry = (at, envelope.peer)
         if not is_current(&self.q, &envelope.flight):
             return False
-        heappush(self.retries, entry)
+        self.wait(entry)
         land_badly(&self.q, &envelope.flight, self.rules.denials)
-        pace_failed(&self.q, peer)
+        reset_pace(&self.q, peer)
         peer.failures = min(peer.failures + 1, 31)
         peer.held = 1
-        peer.retry_at = at
         update_peer(&self.q, number, peer)
         trim_queues(&self.q)
         return True
@@ -493,7 +486,7 @@ cdef class DecisionCore(Lanes):
         cdef uint64_t queued = 0
         cdef uint64_t active = 0
         for i in range(self.q.peers.fresh):
-            if peer_at(&self.q, i).taken:
+            if is_taken(peer_at(&self.q, i)):
                 queued += peer_at(&self.q, i).queued
                 active += peer_at(&self.q, i).active
         return _counts(self.q.wanted, queued, active, self.refused, self.count_too_large, self.ignored)

@@ -2,9 +2,9 @@
 """What is sent to one peer at a time, from the answers taken to the message."""
 
 cimport cython
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t
 
-from bitswap._core.cidarena cimport Cid
+from bitswap._core.cidarena cimport KEY_ROOM, Cid
 from bitswap._core.cidstore cimport cid_key, cid_length
 from bitswap._core.flights cimport is_current, leave_flights, settle_outcomes
 from bitswap._core.knownblocks cimport forget_if_known
@@ -82,6 +82,7 @@ cdef class Envelope:
         cdef uint32_t i
         cdef const Item* item
         cdef const Cid* cid
+        cdef uint8_t room[KEY_ROOM]
         cdef list cids = []
         for i in range(self.flight.count):
             item = &self.flight.items[i]
@@ -89,7 +90,7 @@ cdef class Envelope:
                 if not is_current(&self.core.q, &self.flight):
                     break
                 cid = cid_of(&self.core.q, want_at(&self.core.q, item.want))
-                cids.append(new_cid(cid_key(cid), cid_length(cid)))
+                cids.append(new_cid(cid_key(cid, room), cid_length(cid)))
         self.cids = cids
         self.asked = len(cids)
         return 0
@@ -126,7 +127,8 @@ cdef class Envelope:
 
     cdef int compose(self, Message message, Outgoing out, bint denials) except -1:
         """Decide on the outcomes, and put into the message what goes there."""
-        cdef int64_t room = _frame - MESSAGE_OVERHEAD
+        cdef int64_t left = _frame - MESSAGE_OVERHEAD
+        cdef uint8_t room[KEY_ROOM]
         cdef Item* item
         cdef const Cid* cid
         cdef size_t sent = 0
@@ -136,11 +138,11 @@ cdef class Envelope:
         for i in range(self.flight.count):
             item = &self.flight.items[i]
             cid = cid_of(&self.core.q, want_at(&self.core.q, item.want))
-            item.outcome = outcome_of(item, want_at(&self.core.q, item.want), cid_length(cid), denials, &room)
+            item.outcome = outcome_of(item, want_at(&self.core.q, item.want), cid_length(cid), denials, &left)
             if item.outcome & OUTCOMES == SAYS_HAVE:
-                message.append_presence(cid_key(cid), cid_length(cid), HAVE)
+                message.append_presence(cid_key(cid, room), cid_length(cid), HAVE)
             elif item.outcome & OUTCOMES == SAYS_DONT_HAVE:
-                message.append_presence(cid_key(cid), cid_length(cid), DONT_HAVE)
+                message.append_presence(cid_key(cid, room), cid_length(cid), DONT_HAVE)
             elif item.outcome == SAYS_BLOCK:
                 sent += 1
         message.pending = <int32_t>min(self.flight.pending_work, <int64_t>0x7FFFFFFF)

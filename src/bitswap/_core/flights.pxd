@@ -3,18 +3,20 @@
 
 from libc.stdint cimport int64_t, uint32_t
 
-from bitswap._core.answers cimport end_task, expect_tasks, frame_bytes, put_back, take_task, unlink_idle, untake_task, vanish
+from bitswap._core.answers cimport (
+    end_task, expect_tasks, frame_bytes, put_back, take_task, unlink_idle, unlink_idle_hashed, untake_task, vanish,
+)
 from bitswap._core.evictions cimport drop_order
 from bitswap._core.lanes cimport rest_if_idle, update_peer
 from bitswap._core.ledger cimport answer_want, restore_want
-from bitswap._core.memory cimport regrab
+from bitswap._core.memory cimport prefetch, regrab
 from bitswap._core.records cimport (
     AHEAD, LATER, OUTCOMES, OWED, POSTPONED, SAYS_BLOCK, SAYS_HAVE, TASK_DENIAL, TASK_HAVE, VANISHED, WITHDRAWN,
-    Flight, Item, Peer, Queues, peer_at, want_at,
+    Flight, Item, Peer, Queues, cid_of, may_have_more, peer_at, want_at,
 )
 from bitswap._core.taskheap cimport trim_slots
 from bitswap._core.turns cimport note_service
-from bitswap._core.wantlists cimport expect_wants
+from bitswap._core.wantlists cimport expect_hash
 
 cdef extern from *:
     """
@@ -31,22 +33,19 @@ cdef extern from *:
 
 cdef inline void pace_sent(const Queues* q, Peer* peer, double elapsed, bint full) noexcept nogil:
     """A message left after `elapsed` seconds; `full` says that its size was what limited it."""
+    if q.own_sizes:
+        return
     if elapsed > SLOW:
-        peer.target = max(peer.target // 2, q.target)
-        peer.outstanding = max(peer.outstanding // 2, q.outstanding)
+        peer.target = <uint32_t>max(<int64_t>peer.target // 2, q.target)
+        peer.outstanding = <uint32_t>max(<int64_t>peer.outstanding // 2, q.outstanding)
     elif full and elapsed <= FAST:
-        peer.target = min(peer.target * 2, q.most_target)
-        peer.outstanding = min(peer.outstanding * 2, q.most_outstanding)
+        peer.target = <uint32_t>min(<int64_t>peer.target * 2, q.most_target)
+        peer.outstanding = <uint32_t>min(<int64_t>peer.outstanding * 2, q.most_outstanding)
 
 
 cdef inline int64_t round_target(const Queues* q, const Peer* peer, int64_t most) noexcept nogil:
     """Bytes of the next message to a peer, when one to each that was served of late may have `most` together."""
-    return max(q.target, min(peer.target, most // max(q.turns.line, 1)))
-
-
-cdef inline void pace_failed(const Queues* q, Peer* peer) noexcept nogil:
-    peer.target = q.target
-    peer.outstanding = q.outstanding
+    return max(q.target, min(<int64_t>peer.target, most // max(q.turns.line, 1)))
 
 
 cdef inline int more_items(Flight* flight, uint32_t expected) noexcept nogil:
@@ -65,7 +64,7 @@ cdef inline int board(Queues* q, Peer* peer, Flight* flight, int64_t target, int
     -1, and nothing has changed, when memory is short.
     """
     cdef int64_t weight = 0
-    while weight < target and peer.queued and (not peer.outstanding or peer.active_work < peer.outstanding):
+    while weight < target and peer.queued and may_have_more(q, peer):
         room -= frame_bytes(q, want_at(q, peer.slots[0].want))
         if room < 0 and flight.count:
             break
@@ -138,20 +137,38 @@ cdef inline bint land(Queues* q, Flight* flight) noexcept nogil:
     return current
 
 
+cdef inline void expect_cid(const Queues* q, const Item* item) noexcept nogil:
+    # The want of one that was postponed may be gone.
+    if not item.flags & LATER:
+        prefetch(cid_of(q, want_at(q, item.want)))
+
+
+cdef inline void land_item(Queues* q, Peer* peer, const Item* item) noexcept nogil:
+    """An answer was sent; the hash of its CID is in `seq`."""
+    if not item.flags & LATER:
+        end_task(q, peer, item)
+        unlink_idle_hashed(q, peer, item.want, item.seq)
+
+
 cdef inline void land_well(Queues* q, Flight* flight, double now) noexcept nogil:
     """The answers were sent, or there was nothing to send."""
     cdef Peer* peer = peer_at(q, flight.peer)
-    cdef uint32_t i
+    cdef uint32_t step
     cdef Item* item
     if not land(q, flight):
         return
-    for i in range(flight.count):
-        item = &flight.items[i]
-        if i + 3 * AHEAD < flight.count:
-            expect_wants(q, item[3 * AHEAD].want, item[2 * AHEAD].want, item[AHEAD].want)
-        if not item.flags & LATER:
-            end_task(q, peer, item)
-            unlink_idle(q, peer, item.want)
+    # Each goes through four stages, as in `unlink_all`.
+    for step in range(flight.count + 3 * AHEAD):
+        if step < flight.count:
+            prefetch(want_at(q, flight.items[step].want))
+        if AHEAD <= step < flight.count + AHEAD:
+            expect_cid(q, &flight.items[step - AHEAD])
+        if 2 * AHEAD <= step < flight.count + 2 * AHEAD:
+            item = &flight.items[step - 2 * AHEAD]
+            if not item.flags & LATER:
+                item.seq = expect_hash(q, want_at(q, item.want))  # its age is of no account any more
+        if step >= 3 * AHEAD:
+            land_item(q, peer, &flight.items[step - 3 * AHEAD])
     trim_slots(peer)
     pace_sent(q, peer, now - flight.taken_at, flight.more)
     peer.failures = 0

@@ -10,7 +10,7 @@ from bitswap._core.cidstore cimport cids_free, cids_init, cids_reserve
 from bitswap._core.cidtable cimport Secret
 from bitswap._core.evictions cimport drop_order
 from bitswap._core.records cimport (
-    PEER_BITS, WANT_BITS, Flight, Node, Peer, Queues, Want, peer_at,
+    PEER_BITS, WANT_BITS, Flight, Node, Peer, Queues, Want, may_have_more, peer_at,
 )
 from bitswap._core.slab cimport clear_slab, free_record, init_slab, reserve_records, take_record, trim_slab
 from bitswap._core.taskheap cimport free_slots
@@ -75,22 +75,25 @@ cdef inline uint32_t new_peer(Queues* q, uint64_t tie) noexcept nogil:
     memset(peer, 0, sizeof(Peer))
     peer.turn = NIL
     peer.tie = tie
-    peer.taken = True
     return number
 
 
 cdef inline void drop_peer(Queues* q, uint32_t number) noexcept nogil:
     """Free the record of a peer that has left, with nothing under way to it."""
-    peer_at(q, number).taken = False
     free_record(&q.peers, number)
+
+
+cdef inline void reset_pace(const Queues* q, Peer* peer) noexcept nogil:
+    """The pace that all begin with."""
+    peer.target = <uint32_t>q.target
+    peer.outstanding = <uint32_t>q.outstanding
 
 
 cdef inline void welcome(Queues* q, Peer* peer) noexcept nogil:
     """The peer comes, or comes back, with nothing but flights from before under way."""
     peer.present = True
     peer.starved = True
-    peer.target = q.target
-    peer.outstanding = q.outstanding
+    reset_pace(q, peer)
 
 
 cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept nogil:
@@ -113,7 +116,6 @@ cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept no
     memset(peer, 0, sizeof(Peer))
     peer.turn = NIL
     peer.tie = tie
-    peer.taken = True
     peer.generation = generation
     peer.name = name
     peer.under_way = under_way
@@ -132,7 +134,7 @@ cdef inline void update_peer(Queues* q, uint32_t number, Peer* peer) noexcept no
     if (
         peer.queued
         and not peer.held
-        and (not peer.outstanding or peer.active_work < peer.outstanding)
+        and may_have_more(q, peer)
         and peer.under_way < q.flights_per_peer
     ):
         enter_turn(q, number, peer)

@@ -10,14 +10,14 @@ from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 
 from bitswap._core cimport memory
-from bitswap._core.cidarena cimport NIL, Cid
+from bitswap._core.cidarena cimport KEY_ROOM, NIL, Cid
 from bitswap._core.cidstore cimport cid_at, cid_key, cid_length
 from bitswap._core.corecheck cimport check_queues, queues_bytes
 from bitswap._core.lanes cimport drop_peer, free_queues, init_queues, new_peer, reserve_peer, say_goodbye, trim_queues, welcome
 from bitswap._core.memory cimport grab, release
 from bitswap._core.objects_c cimport start_of
 from bitswap._core.peernames cimport add_name, drop_name, find_name, free_names, reserve_name
-from bitswap._core.records cimport WANTED, Peer, Want, peer_at, want_at
+from bitswap._core.records cimport WANTED, Peer, Want, is_taken, peer_at, want_at
 from bitswap._core.wire_c cimport secret
 from bitswap._core.xxh64 cimport xxh64
 
@@ -108,6 +108,7 @@ cdef class Lanes:
         cdef uint32_t i
         cdef uint32_t count = 0
         cdef uint64_t* ages
+        cdef uint8_t room[KEY_ROOM]
         cdef const Peer* peer
         cdef const Want* want
         cdef const Cid* cid
@@ -126,7 +127,7 @@ cdef class Lanes:
         try:
             for i in range(count):
                 cid = cid_at(&self.q.cids, <uint32_t>ages[i])
-                keys.append(PyBytes_FromStringAndSize(<const char*>cid_key(cid), cid_length(cid)))
+                keys.append(PyBytes_FromStringAndSize(<const char*>cid_key(cid, room), cid_length(cid)))
         finally:
             release(ages)
         return keys
@@ -144,7 +145,7 @@ cdef class Lanes:
         if self.q.names.count != self.q.peers.used:
             raise AssertionError("peers have no name, or names no peer")
         for number in range(self.q.peers.fresh):
-            if peer_at(&self.q, number).taken and find_name(&self.q, self.name_of(number)) != number:
+            if is_taken(peer_at(&self.q, number)) and find_name(&self.q, self.name_of(number)) != number:
                 raise AssertionError(f"{self.name_of(number)!r} is not found")
 
     def tie_of(self, name):
@@ -159,7 +160,7 @@ cdef class Lanes:
         cdef list found = []
         cdef uint32_t number
         for number in range(self.q.peers.fresh):
-            if peer_at(&self.q, number).taken and peer_at(&self.q, number).wanted:
+            if is_taken(peer_at(&self.q, number)) and peer_at(&self.q, number).wanted:
                 found.append(self.name_of(number))
         return found
 
@@ -167,6 +168,6 @@ cdef class Lanes:
         cdef list found = []
         cdef uint32_t number
         for number in range(self.q.peers.fresh):
-            if peer_at(&self.q, number).taken and (peer_at(&self.q, number).queued or peer_at(&self.q, number).active):
+            if is_taken(peer_at(&self.q, number)) and (peer_at(&self.q, number).queued or peer_at(&self.q, number).active):
                 found.append(self.name_of(number))
         return found

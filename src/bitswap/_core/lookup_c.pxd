@@ -31,3 +31,4 @@ cdef class Lookup:
 
 cdef Message own_message(object message)
 cdef uint32_t block_bytes(object size) except? 0xFFFFFFFFU
+cdef dict plain_sizes(object sizes)

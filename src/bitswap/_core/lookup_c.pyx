@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
 """A message about to be taken in by a core: which rows count, and the sizes of the blocks they ask for."""
 
+from cpython.dict cimport PyDict_Next
 from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
@@ -42,6 +43,21 @@ cdef uint32_t block_bytes(object size) except? 0xFFFFFFFFU:
     if number < 0 and overflow <= 0:
         raise ValueError(f"a block cannot have {size} bytes")
     return ROW_SIZE if overflow or number > ROW_SIZE else <uint32_t>number
+
+
+cdef dict plain_sizes(object sizes):
+    """Sizes by CID, checked, so that what follows cannot fail half-way; to be used before other code can run."""
+    cdef dict plain = sizes if type(sizes) is dict else dict(sizes)
+    cdef PyObject* key = NULL
+    cdef PyObject* value = NULL
+    cdef Py_ssize_t place = 0
+    while PyDict_Next(plain, &place, &key, &value):
+        if not isinstance(<object>key, bytes):
+            raise TypeError(f"a CID is needed, not {type(<object>key).__name__}")
+        if not PyLong_Check(<object>value):
+            return plain_sizes({cid: index(size) for cid, size in plain.items()})
+        block_bytes(<object>value)
+    return plain
 
 
 cdef Message own_message(object message):

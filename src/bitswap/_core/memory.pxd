@@ -33,10 +33,49 @@ cdef extern from *:
     #define bitswap_prefetch(p) ((void)(p))
     #endif
     #define BITSWAP_LINE 64
+    #if defined(__linux__)
+    /* Large arrays in pages of their own: to grow, pages are moved, and nothing is copied. malloc does the same, but no
+       longer once something as large has been freed. */
+    #include <string.h>
+    #include <sys/mman.h>
+    #define BITSWAP_MAPPED ((size_t)1 << 20)
+    #define BITSWAP_PAGES(size) (((size) + 0xFFFF) & ~(size_t)0xFFFF)
+    static void *bitswap_map(size_t size) {
+        void *p = mmap(NULL, BITSWAP_PAGES(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return p == MAP_FAILED ? NULL : p;
+    }
+    static void bitswap_free_array(void *p, size_t size) {
+        if (p != NULL && size >= BITSWAP_MAPPED) munmap(p, BITSWAP_PAGES(size));
+        else free(p);
+    }
+    static void *bitswap_resize(void *p, size_t before, size_t size) {
+        void *moved;
+        if (before < BITSWAP_MAPPED && size < BITSWAP_MAPPED) return realloc(p, size);
+        if (p != NULL && before >= BITSWAP_MAPPED && size >= BITSWAP_MAPPED) {
+            moved = mremap(p, BITSWAP_PAGES(before), BITSWAP_PAGES(size), MREMAP_MAYMOVE);
+            return moved == MAP_FAILED ? NULL : moved;
+        }
+        moved = size >= BITSWAP_MAPPED ? bitswap_map(size) : malloc(size);
+        if (moved == NULL || p == NULL) return moved;
+        memcpy(moved, p, before < size ? before : size);
+        bitswap_free_array(p, before);
+        return moved;
+    }
+    static size_t bitswap_array_bytes(void *p, size_t size) {
+        return size >= BITSWAP_MAPPED ? BITSWAP_PAGES(size) : malloc_usable_size(p);
+    }
+    #else
+    static void bitswap_free_array(void *p, size_t size) { (void)size; free(p); }
+    static void *bitswap_resize(void *p, size_t before, size_t size) { (void)before; return realloc(p, size); }
+    static size_t bitswap_array_bytes(void *p, size_t size) { (void)size; return bitswap_usable(p); }
+    #endif
     static int64_t bitswap_grabs_left = -1;
     static size_t bitswap_held = 0;
     """
     size_t usable "bitswap_usable"(void* p) noexcept nogil
+    void free_array "bitswap_free_array"(void* p, size_t size) noexcept nogil
+    void* resize "bitswap_resize"(void* p, size_t before, size_t size) noexcept nogil
+    size_t usable_array "bitswap_array_bytes"(void* p, size_t size) noexcept nogil
     void prefetch "bitswap_prefetch"(const void* p) noexcept nogil
     const size_t LINE "BITSWAP_LINE"    # bytes of a cache line
     int64_t grabs_left "bitswap_grabs_left"  # allocations that succeed before all fail; below 0: no limit
@@ -100,6 +139,27 @@ cdef inline void release(void* p) noexcept nogil:
     if p != NULL:
         bytes_held -= usable(p)
         free(p)
+
+
+cdef inline void* regrab_array(void* p, size_t before, size_t size) noexcept nogil:
+    """As `regrab` of what may be large, and had `before` bytes; for `release_array`. Neither size is 0 unless `p` is NULL."""
+    global bytes_held
+    cdef size_t held
+    cdef void* moved
+    if refused():
+        return NULL
+    held = usable_array(p, before) if p != NULL else 0
+    moved = resize(p, before, size)
+    if moved != NULL:
+        bytes_held += usable_array(moved, size) - held
+    return moved
+
+
+cdef inline void release_array(void* p, size_t size) noexcept nogil:
+    global bytes_held
+    if p != NULL:
+        bytes_held -= usable_array(p, size)
+        free_array(p, size)
 
 
 cdef inline void* grab_lines(size_t count) noexcept nogil:

@@ -10,7 +10,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from bitswap._core.cidarena cimport NIL
 from bitswap._core.memory cimport grab_zeroed, release
-from bitswap._core.records cimport Peer, Queues, peer_at
+from bitswap._core.records cimport Peer, Queues, is_taken, peer_at
 
 cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
@@ -115,7 +115,7 @@ cdef inline void free_names(Queues* q) noexcept:
     """Let go of all names."""
     cdef uint32_t i
     for i in range(q.peers.fresh):
-        if peer_at(q, i).taken:
+        if is_taken(peer_at(q, i)):
             Py_XDECREF(peer_at(q, i).name)
             peer_at(q, i).name = NULL
     free_places(q)

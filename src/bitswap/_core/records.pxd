@@ -114,6 +114,14 @@ cdef struct Order:
     uint32_t room
 
 
+# A peer's wants for CIDs with long lists: a hash table.
+cdef struct Popular:
+    uint32_t count
+    uint32_t room           # a power of two
+    # the places follow: wants, plus one
+
+
+# What many are of, so small.
 cdef struct Peer:
     Slot* slots             # one for each of the peer's wants: first a heap of those queued, then the others
     uint32_t count
@@ -128,38 +136,25 @@ cdef struct Peer:
     uint32_t earlier        # served before it, and after it; NIL at the ends
     uint32_t later
     uint32_t held           # above 0: it gets nothing for now
+    uint32_t target         # bytes to be taken at a time
+    uint32_t outstanding    # bytes under way at which it gets no more; 0 = no limit; not in a queue of its own
     uint8_t under_way       # flights, also those from before it left
     uint8_t failures
-    uint8_t taken           # the record is in use
     uint8_t present         # the peer is here; else only flights of it are left
-    uint8_t starved
-    uint8_t lined_up        # is in the list by time of service
+    uint8_t starved         # else it is in the list by time of service, if it is here
     int64_t queued_work
     int64_t active_work
-    int64_t target          # bytes to be taken at a time
-    int64_t outstanding     # bytes under way at which it gets no more; 0 = no limit
     double served_at
-    double retry_at
     uint64_t service        # number of the last one, 0 = none
     uint64_t tie
-    uint32_t* popular       # hash table of wants for CIDs with long lists
-    uint32_t popular_count
-    uint32_t popular_room   # a power of two
+    Popular* popular        # or NULL
     Order* order            # or NULL
     Flight* flights
-    PyObject* name          # a str that is held
-
-
-# One of those who are ready, in a heap.
-cdef struct Turn:
-    uint64_t rank           # starved, answers under way, answers queued; the smallest goes first
-    uint64_t service
-    uint32_t peer
-    uint32_t tie            # the high half of the peer's
+    PyObject* name          # a str that is held; NULL if the record is free
 
 
 cdef struct Turns:
-    Turn* heap
+    uint32_t* heap          # of the peers that are ready
     uint32_t count
     uint32_t room
     uint32_t first          # served longest ago, of those who are not starved
@@ -203,7 +198,7 @@ cdef struct Queues:
     uint32_t flights_per_peer
     uint32_t last_seq       # sequence numbers are made smaller when they reach it
     uint64_t salt           # of the tables of popular wants
-    int64_t target          # what `Peer` starts with, and has at most
+    int64_t target          # what `Peer` starts with, and has at most; below 2^32, outstanding bytes of a queue of its own aside
     int64_t most_target
     int64_t outstanding
     int64_t most_outstanding
@@ -229,6 +224,22 @@ cdef inline Cid* cid_of(const Queues* q, const Want* want) noexcept nogil:
 
 cdef inline uint32_t first_want(const Queues* q, const Cid* cid) noexcept nogil:
     return node_at(q, cid.head).head if cid.known else cid.head
+
+
+cdef inline bint is_taken(const Peer* peer) noexcept nogil:
+    """Whether the record is in use."""
+    return peer.name != NULL
+
+
+cdef inline bint is_lined_up(const Peer* peer) noexcept nogil:
+    """Whether it is in the list by time of service."""
+    return peer.present and not peer.starved
+
+
+cdef inline bint may_have_more(const Queues* q, const Peer* peer) noexcept nogil:
+    """Whether fewer bytes are under way to it than may be."""
+    cdef int64_t most = q.outstanding if q.own_sizes else peer.outstanding
+    return most == 0 or peer.active_work < most
 
 
 cdef inline bint is_queued(const Peer* peer, const Want* want) noexcept nogil:

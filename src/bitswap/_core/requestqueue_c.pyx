@@ -14,7 +14,7 @@ from libc.string cimport memcpy
 
 from bitswap._core cimport memory
 from bitswap._core.answers cimport Task, drop_task, mark_task, push_task, unlink_idle, untake_task, withdraw
-from bitswap._core.cidarena cimport LONG_KEY, NIL, Cid
+from bitswap._core.cidarena cimport KEY_ROOM, LONG_KEY, NIL, Cid
 from bitswap._core.cidstore cimport (
     cid_key, cid_length, cids_find, cids_intern, cids_prefetch, cids_reserve, cids_reserve_long,
 )
@@ -27,7 +27,7 @@ from bitswap._core.memory cimport grab, release
 from bitswap._core.objects_c cimport new_cid, start_of, to_int32
 from bitswap._core.records cimport (
     AHEAD, MERGE_BITSWAP, MERGE_FIRST, MERGE_REPLACE, MOST_UNDER_WAY, TASK_BLOCK, TASK_DENIAL, TASK_HAVE, Flight, Item, Peer,
-    Slot, Want, cid_of, is_queued, peer_at, want_at,
+    Slot, Want, cid_of, is_queued, is_taken, peer_at, want_at,
 )
 from bitswap._core.slab cimport reserve_records
 from bitswap._core.taskheap cimport is_marked, reserve_slots, sweep_slots, trim_slots
@@ -119,6 +119,7 @@ cdef class Batch:
         """-1 when memory is short."""
         cdef size_t total = 0
         cdef uint32_t i
+        cdef uint8_t room[KEY_ROOM]
         cdef const Cid* cid
         for i in range(self.flight.count):
             total += cid_length(cid_of(&self.queue.q, want_at(&self.queue.q, self.flight.items[i].want)))
@@ -129,7 +130,7 @@ cdef class Batch:
         total = 0
         for i in range(self.flight.count):
             cid = cid_of(&self.queue.q, want_at(&self.queue.q, self.flight.items[i].want))
-            memcpy(self.keys + total, cid_key(cid), cid_length(cid))
+            memcpy(self.keys + total, cid_key(cid, room), cid_length(cid))
             total += cid_length(cid)
             self.ends[i] = <uint32_t>total
         return 0
@@ -266,7 +267,7 @@ cdef class RequestQueue(Lanes):
         if self.q.turns.count == 0:
             return None
         batch.queue = self
-        number = self.q.turns.heap[0].peer
+        number = self.q.turns.heap[0]
         batch.peer = self.name_of(number)
         peer = peer_at(&self.q, number)
         if keep_ages_small(&self.q, peer) < 0 or board(&self.q, peer, &batch.flight, most, 2**62) < 0:
@@ -383,7 +384,7 @@ cdef class RequestQueue(Lanes):
         cdef Peer* peer
         for number in range(self.q.peers.fresh):
             peer = peer_at(&self.q, number)
-            if peer.taken and peer.held:
+            if is_taken(peer) and peer.held:
                 peer.held >>= halvings
                 update_peer(&self.q, number, peer)
 
@@ -415,7 +416,8 @@ cdef class RequestQueue(Lanes):
 
     cdef bytes key_of(self, const Want* want):
         cdef const Cid* cid = cid_of(&self.q, want)
-        return PyBytes_FromStringAndSize(<const char*>cid_key(cid), cid_length(cid))
+        cdef uint8_t room[KEY_ROOM]
+        return PyBytes_FromStringAndSize(<const char*>cid_key(cid, room), cid_length(cid))
 
     @property
     def stat(self):
@@ -424,7 +426,7 @@ cdef class RequestQueue(Lanes):
         cdef const Peer* peer
         for number in range(self.q.peers.fresh):
             peer = peer_at(&self.q, number)
-            if peer.taken and peer.present:
+            if is_taken(peer) and peer.present:
                 peers += 1
                 queued += peer.queued
                 active += peer.active

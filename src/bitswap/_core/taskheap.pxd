@@ -6,7 +6,7 @@ Every want knows its slot. Nothing here needs memory but `reserve_slots`.
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from bitswap._core.memory cimport prefetch, regrab, release
+from bitswap._core.memory cimport prefetch, regrab_array, release_array, usable_array
 from bitswap._core.records cimport MOST_SEQ, Peer, Queues, Slot, want_at
 
 cdef extern from *:
@@ -16,11 +16,23 @@ cdef extern from *:
     const uint64_t GONE "BITSWAP_GONE"  # no key of an answer is that large
 
 
+cdef inline Slot* resize_slots(Peer* peer, size_t room) noexcept nogil:
+    """NULL, and all is as it was, when memory is short."""
+    cdef Slot* slots = <Slot*>regrab_array(peer.slots, <size_t>peer.room * sizeof(Slot), room * sizeof(Slot))
+    if slots != NULL:
+        peer.slots = slots
+        peer.room = <uint32_t>room
+    return slots
+
+
+cdef inline size_t slots_bytes(const Peer* peer) noexcept nogil:
+    return usable_array(peer.slots, <size_t>peer.room * sizeof(Slot)) if peer.slots != NULL else 0
+
+
 cdef inline int reserve_slots(Peer* peer, size_t more) noexcept nogil:
     """Room for that many wants more; -1 when memory is short."""
     cdef size_t need = peer.count + more
     cdef size_t room
-    cdef Slot* slots
     if need <= peer.room:
         return 0
     if need > MOST_SEQ:
@@ -29,28 +41,18 @@ cdef inline int reserve_slots(Peer* peer, size_t more) noexcept nogil:
     room = peer.room + peer.room // 8 + 2
     if room < need:
         room = need
-    slots = <Slot*>regrab(peer.slots, room * sizeof(Slot))
-    if slots == NULL:
-        return -1
-    peer.slots = slots
-    peer.room = <uint32_t>room
-    return 0
+    return 0 if resize_slots(peer, room) != NULL else -1
 
 
 cdef inline void trim_slots(Peer* peer) noexcept nogil:
     """Give back what is far more than needed. It is no harm if that fails."""
-    cdef Slot* slots
-    cdef uint32_t room = peer.count + peer.count // 16 + 2
-    if peer.room <= peer.count + peer.count // 4 + 16:
-        return
-    slots = <Slot*>regrab(peer.slots, room * sizeof(Slot))
-    if slots != NULL:
-        peer.slots = slots
-        peer.room = room
+    cdef size_t room = <size_t>peer.count + peer.count // 16 + 2
+    if peer.room > peer.count + peer.count // 4 + 16:
+        resize_slots(peer, room)
 
 
 cdef inline void free_slots(Peer* peer) noexcept nogil:
-    release(peer.slots)
+    release_array(peer.slots, <size_t>peer.room * sizeof(Slot))
     peer.slots = NULL
     peer.room = peer.count = peer.queued = 0
 

@@ -9,7 +9,7 @@ from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 
-from bitswap._core.cidarena cimport NIL
+from bitswap._core.cidarena cimport KEY_ROOM, NIL, Cid
 from bitswap._core.cidcheck cimport cids_check
 from bitswap._core.cidstore cimport (
     CidStore, cid_at, cid_key, cid_length, cids_count, cids_drop_hashed, cids_find, cids_free, cids_init,
@@ -193,7 +193,9 @@ cdef class Wantlist:
 
     cdef object entry(self, uint32_t number):
         cdef Row row = self.rows[number]
-        cid = new_cid(cid_key(cid_at(&self.cids, row.cid)), cid_length(cid_at(&self.cids, row.cid)))
+        cdef const Cid* kept = cid_at(&self.cids, row.cid)
+        cdef uint8_t room[KEY_ROOM]
+        cid = new_cid(cid_key(kept, room), cid_length(kept))
         return new_entry((cid, row.priority, row.kind))
 
     def get(self, cid):
@@ -249,9 +251,10 @@ cdef class Wantlist:
         cdef uint32_t i, id
         cdef const uint8_t* key
         cdef uint32_t length
+        cdef uint8_t room[KEY_ROOM]
         self.compact()
         for i in range(self.count):
-            key = cid_key(cid_at(&self.cids, self.rows[i].cid))
+            key = cid_key(cid_at(&self.cids, self.rows[i].cid), room)
             length = cid_length(cid_at(&self.cids, self.rows[i].cid))
             twin.reserve(1, length)
             if cids_reserve_long(&twin.cids, length) < 0:

@@ -12,88 +12,101 @@ from bitswap._core.cidarena cimport NIL, Cid
 from bitswap._core.cidstore cimport cid_at, cid_hash, cids_drop_hashed, cids_prefetch
 from bitswap._core.memory cimport grab_zeroed, prefetch, release
 from bitswap._core.records cimport (
-    AHEAD, SHORT_LIST, UNUSED, Peer, Queues, Want, cid_of, first_want, node_at, peer_at, want_at,
+    AHEAD, SHORT_LIST, UNUSED, Peer, Popular, Queues, Want, cid_of, first_want, node_at, peer_at, want_at,
 )
 from bitswap._core.slab cimport free_record, take_record
 from bitswap._core.taskheap cimport add_slot, drop_slot
 
 
-cdef inline uint32_t popular_place(const Queues* q, const Peer* peer, uint32_t cid) noexcept nogil:
+cdef inline uint32_t* places_of(const Popular* popular) noexcept nogil:
+    return <uint32_t*>(popular + 1)
+
+
+cdef inline uint32_t popular_place(const Queues* q, const Popular* popular, uint32_t cid) noexcept nogil:
     """Where a CID belongs in the table; peers do not know the salt and cannot aim."""
     cdef uint64_t mixed = (cid ^ q.salt) * 0x9E3779B97F4A7C15ULL
-    return <uint32_t>((mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9ULL >> 32) & (peer.popular_room - 1)
+    return <uint32_t>((mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9ULL >> 32) & (popular.room - 1)
 
 
 cdef inline uint32_t find_popular(const Queues* q, const Peer* peer, uint32_t cid) noexcept nogil:
     """The peer's want for a CID whose wants are in tables, or NIL."""
+    cdef const Popular* popular = peer.popular
     cdef uint32_t place, want
-    if peer.popular_count == 0:
+    if popular == NULL:
         return NIL
-    place = popular_place(q, peer, cid)
-    while peer.popular[place]:
-        want = peer.popular[place] - 1
+    place = popular_place(q, popular, cid)
+    while places_of(popular)[place]:
+        want = places_of(popular)[place] - 1
         if want_at(q, want).cid == cid:
             return want
-        place = (place + 1) & (peer.popular_room - 1)
+        place = (place + 1) & (popular.room - 1)
     return NIL
 
 
-cdef inline void put_popular(const Queues* q, Peer* peer, uint32_t want) noexcept nogil:
-    cdef uint32_t place = popular_place(q, peer, want_at(q, want).cid)
-    while peer.popular[place]:
-        place = (place + 1) & (peer.popular_room - 1)
-    peer.popular[place] = want + 1
+cdef inline void put_popular(const Queues* q, Popular* popular, uint32_t want) noexcept nogil:
+    cdef uint32_t place = popular_place(q, popular, want_at(q, want).cid)
+    while places_of(popular)[place]:
+        place = (place + 1) & (popular.room - 1)
+    places_of(popular)[place] = want + 1
+    popular.count += 1
+
+
+cdef inline int grow_popular(const Queues* q, Peer* peer) noexcept nogil:
+    """-1 when memory is short."""
+    cdef Popular* old = peer.popular
+    cdef Popular* table
+    # A peer with more than a few wants has room for some of them at once.
+    cdef uint32_t room = old.room * 2 if old != NULL else 16 if peer.room > 6 else 8
+    cdef uint32_t i
+    table = <Popular*>grab_zeroed(sizeof(Popular) + room * sizeof(uint32_t), 1)
+    if table == NULL:
+        return -1
+    table.room = room
+    peer.popular = table
+    if old != NULL:
+        for i in range(old.room):
+            if places_of(old)[i]:
+                put_popular(q, table, places_of(old)[i] - 1)
+        release(old)
+    return 0
 
 
 cdef inline int add_popular(const Queues* q, Peer* peer, uint32_t want) noexcept nogil:
     """-1 when memory is short."""
-    cdef uint32_t* old = peer.popular
-    cdef uint32_t* table
-    cdef uint32_t before = peer.popular_room
-    cdef uint32_t room, i
-    if (peer.popular_count + 1) * 4 > before * 3:
-        # A peer with more than a few wants has room for some of them at once.
-        room = before * 2 if before else 16 if peer.room > 6 else 8
-        table = <uint32_t*>grab_zeroed(room, sizeof(uint32_t))
-        if table == NULL:
+    if peer.popular == NULL or (peer.popular.count + 1) * 4 > peer.popular.room * 3:
+        if grow_popular(q, peer) < 0:
             return -1
-        peer.popular = table
-        peer.popular_room = room
-        for i in range(before):
-            if old[i]:
-                put_popular(q, peer, old[i] - 1)
-        release(old)
-    put_popular(q, peer, want)
-    peer.popular_count += 1
+    put_popular(q, peer.popular, want)
     return 0
 
 
 cdef inline void drop_popular(const Queues* q, Peer* peer, uint32_t want) noexcept nogil:
-    cdef uint32_t mask = peer.popular_room - 1
-    cdef uint32_t hole = popular_place(q, peer, want_at(q, want).cid)
+    cdef Popular* popular = peer.popular
+    cdef uint32_t* places = places_of(popular)
+    cdef uint32_t mask = popular.room - 1
+    cdef uint32_t hole = popular_place(q, popular, want_at(q, want).cid)
     cdef uint32_t place, home
-    while peer.popular[hole] != want + 1:
+    while places[hole] != want + 1:
         hole = (hole + 1) & mask
     place = hole
     while True:
         # What could stand in the hole is moved there, so that no search ends at it.
         place = (place + 1) & mask
-        if peer.popular[place] == 0:
+        if places[place] == 0:
             break
-        home = popular_place(q, peer, want_at(q, peer.popular[place] - 1).cid)
+        home = popular_place(q, popular, want_at(q, places[place] - 1).cid)
         if ((place - home) & mask) >= ((place - hole) & mask):
-            peer.popular[hole] = peer.popular[place]
+            places[hole] = places[place]
             hole = place
-    peer.popular[hole] = 0
-    peer.popular_count -= 1
-    if peer.popular_count == 0:
+    places[hole] = 0
+    popular.count -= 1
+    if popular.count == 0:
         free_popular(peer)
 
 
 cdef inline void free_popular(Peer* peer) noexcept nogil:
     release(peer.popular)
     peer.popular = NULL
-    peer.popular_count = peer.popular_room = 0
 
 
 cdef inline void index_list(const Queues* q, Cid* cid) noexcept nogil:
@@ -180,26 +193,40 @@ cdef inline uint32_t link_want(Queues* q, uint32_t number, uint32_t cid) noexcep
     return want
 
 
+cdef inline bint is_alone(const Want* want) noexcept nogil:
+    """Whether nobody else wants the CID."""
+    return want.prev == NIL and want.next == NIL
+
+
 cdef inline void expect_wants(const Queues* q, uint32_t far, uint32_t nearer, uint32_t near) noexcept nogil:
     """Tell the processor what it will need to unlink three wants, AHEAD steps apart."""
-    cdef const Want* want = want_at(q, near)
     prefetch(want_at(q, far))
     prefetch(cid_of(q, want_at(q, nearer)))
-    if want.prev == NIL and want.next == NIL:
-        cids_prefetch(&q.cids, cid_hash(&q.cids, want.cid))
+    expect_hash(q, want_at(q, near))
+
+
+cdef inline uint32_t expect_hash(const Queues* q, const Want* want) noexcept nogil:
+    """Tell the processor of the bucket of a CID that nobody else wants; returns its hash."""
+    cdef uint32_t hash
+    if not is_alone(want):
+        return 0
+    hash = cid_hash(&q.cids, want.cid)
+    cids_prefetch(&q.cids, hash)
+    return hash
 
 
 cdef inline void unlink_want(Queues* q, uint32_t number) noexcept nogil:
     """Forget a want, and its CID if nobody else has to do with that."""
-    unlink_hashed(q, number, False)
+    cdef const Want* want = want_at(q, number)
+    unlink_hashed(q, number, cid_hash(&q.cids, want.cid) if is_alone(want) else 0)
 
 
-cdef inline void unlink_hashed(Queues* q, uint32_t number, bint hashed) noexcept nogil:
-    """As `unlink_want`; `hashed` if the hash of a CID that nobody else wants is in `seq`."""
+cdef inline void unlink_hashed(Queues* q, uint32_t number, uint32_t hash) noexcept nogil:
+    """As `unlink_want`, with the hash of the CID at hand, which is needed only if nobody else wants it."""
     cdef Want* want = want_at(q, number)
     cdef Peer* peer = peer_at(q, want.peer)
     cdef Cid* entry = cid_of(q, want)
-    if entry.indexed and peer.popular_count:
+    if entry.indexed and peer.popular != NULL:
         drop_popular(q, peer, number)
     drop_slot(q, peer, want.pos)
     if want.next != NIL:
@@ -210,7 +237,7 @@ cdef inline void unlink_hashed(Queues* q, uint32_t number, bint hashed) noexcept
         set_first(q, entry, want.next)
         entry.indexed = entry.indexed and want.next != NIL
     else:
-        cids_drop_hashed(&q.cids, want.cid, want.seq if hashed else cid_hash(&q.cids, want.cid))
+        cids_drop_hashed(&q.cids, want.cid, hash)
     want.active = UNUSED
     free_record(&q.wants, number)
 
@@ -218,16 +245,18 @@ cdef inline void unlink_hashed(Queues* q, uint32_t number, bint hashed) noexcept
 cdef inline void unlink_all(Queues* q, Peer* peer) noexcept nogil:
     """Forget all wants of a peer that has nothing queued; backwards, so that slots need not move."""
     cdef uint32_t count = peer.count
-    cdef uint32_t i = count
+    cdef uint32_t step, number
     cdef Want* want
     free_popular(peer)  # at once, and not want by want
-    while i:
-        i -= 1
-        if i >= 3 * AHEAD:
-            prefetch(want_at(q, peer.slots[i - 3 * AHEAD].want))
-            prefetch(cid_of(q, want_at(q, peer.slots[i - 2 * AHEAD].want)))
-            want = want_at(q, peer.slots[i - AHEAD].want)
-            if want.prev == NIL and want.next == NIL:
-                want.seq = cid_hash(&q.cids, want.cid)
-                cids_prefetch(&q.cids, want.seq)
-        unlink_hashed(q, peer.slots[i].want, 2 * AHEAD <= i < count - AHEAD)
+    # Each want goes through four stages, AHEAD steps apart: its record, its CID and the bucket of that are fetched first.
+    for step in range(count + 3 * AHEAD):
+        if step < count:
+            prefetch(want_at(q, peer.slots[count - 1 - step].want))
+        if AHEAD <= step < count + AHEAD:
+            prefetch(cid_of(q, want_at(q, peer.slots[count - 1 - (step - AHEAD)].want)))
+        if 2 * AHEAD <= step < count + 2 * AHEAD:
+            want = want_at(q, peer.slots[count - 1 - (step - 2 * AHEAD)].want)
+            want.seq = expect_hash(q, want)
+        if step >= 3 * AHEAD:
+            number = peer.slots[count - 1 - (step - 3 * AHEAD)].want
+            unlink_hashed(q, number, want_at(q, number).seq)

@@ -3,7 +3,7 @@
 
 from libc.stdint cimport uint32_t
 
-from bitswap._core.answers cimport drop_task, mark_task, unlink_idle, withdraw
+from bitswap._core.answers cimport drop_task, mark_task, unlink_idle_hashed, withdraw
 from bitswap._core.cidarena cimport NIL
 from bitswap._core.cidstore cimport cids_prefetch
 from bitswap._core.ledger cimport drop_want
@@ -62,7 +62,7 @@ cdef inline void cancel_wants(Queues* q, uint32_t number, Peer* peer, const Want
             found = find_row(q, number, &list.rows[i])
             list.notes[i].want = found
             if found != NIL:
-                cancel_want(q, peer, found, many)
+                cancel_want(q, peer, found, list.rows[i].hash, many)
     if not many:
         return
     sweep_slots(q, peer)
@@ -71,7 +71,7 @@ cdef inline void cancel_wants(Queues* q, uint32_t number, Peer* peer, const Want
         return
     for i in range(list.count):
         if list.notes[i].what & ROW_CANCEL and list.notes[i].want != NIL:
-            unlink_idle(q, peer, list.notes[i].want)
+            unlink_idle_hashed(q, peer, list.notes[i].want, list.rows[i].hash)
 
 
 cdef inline void expect_few(const Queues* q, const Peer* peer) noexcept nogil:
@@ -82,7 +82,7 @@ cdef inline void expect_few(const Queues* q, const Peer* peer) noexcept nogil:
             prefetch(want_at(q, peer.slots[i].want))
 
 
-cdef inline void cancel_want(Queues* q, Peer* peer, uint32_t number, bint many) noexcept nogil:
+cdef inline void cancel_want(Queues* q, Peer* peer, uint32_t number, uint32_t hash, bint many) noexcept nogil:
     """With `many`, `sweep_slots` and then `unlink_idle` are for the caller."""
     cdef Want* want = want_at(q, number)
     withdraw(want)
@@ -95,4 +95,4 @@ cdef inline void cancel_want(Queues* q, Peer* peer, uint32_t number, bint many) 
         else:
             drop_task(q, peer, want)
     if not many:
-        unlink_idle(q, peer, number)
+        unlink_idle_hashed(q, peer, number, hash)

@@ -85,7 +85,8 @@ class Engine:
     def peer_disconnected(self, peer: str) -> None:
         """Forget the peer: wants, queue, account. What is under way to it is not put back."""
         self._core.peer_disconnected(peer)
-        self._limit.forget(peer, self._now)
+        if self._limited:
+            self._limit.forget(peer, self._now)
         self._accounts.peer_disconnected(peer)
         if self._names is not None:
             self._names.discard(peer)

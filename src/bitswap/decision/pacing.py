@@ -8,6 +8,10 @@ SLOW = 1.0
 """Seconds above which it was slow. What a peer is sent thus settles at what leaves in about FAST."""
 
 
+ENDLESS = 2**32 - 1
+"""Bytes that a message never has, nor all that are under way to a peer; larger bounds are as good as this."""
+
+
 class Pace:
     """The message size and the bytes under way allowed to one peer; both double and halve together."""
 
@@ -15,10 +19,10 @@ class Pace:
 
     def __init__(self, target: int, outstanding: int, *, most: tuple[int, int] | None = None) -> None:
         """`most`: the largest target and outstanding bytes; None = fixed. 0 outstanding = no limit."""
-        self.target = target
-        self.outstanding = outstanding
-        self._least = (target, outstanding)
-        self._most = most or self._least
+        self.target = min(target, ENDLESS)
+        self.outstanding = min(outstanding, ENDLESS)
+        self._least = (self.target, self.outstanding)
+        self._most = (min(most[0], ENDLESS), min(most[1], ENDLESS)) if most else self._least
 
     def sent(self, elapsed: float, full: bool) -> None:
         """A message left after `elapsed` seconds; `full` says that its size was what limited it."""
