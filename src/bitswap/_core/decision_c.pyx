@@ -217,10 +217,9 @@ cdef class DecisionCore(Lanes):
             self.first_too_large = first
 
     def peer_disconnected(self, peer):
-        cdef uint32_t number = self.find(peer)
-        if number != NIL:
-            self.waits.pop(self.name_of(number), None)
-            self.leave(peer)
+        if self.waits and self.find(peer) != NIL:
+            self.waits.pop(self.name_of(self.find(peer)), None)
+        self.leave(peer)
 
     def hold(self, peer, double until):
         cdef uint32_t number = self.admit(peer)

@@ -2,13 +2,14 @@
 """Peers as they come, are ranked, are given answers and leave; and what all of them share."""
 
 from cpython.object cimport PyObject
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from bitswap._core.cidarena cimport NIL
 from bitswap._core.cidstore cimport cids_free, cids_init, cids_reserve
 from bitswap._core.cidtable cimport Secret
 from bitswap._core.evictions cimport drop_order
+from bitswap._core.memory cimport LINE, prefetch
 from bitswap._core.records cimport (
     PEER_BITS, WANT_BITS, Flight, Node, Peer, Queues, Want, may_have_more, peer_at,
 )
@@ -94,6 +95,14 @@ cdef inline void welcome(Queues* q, Peer* peer) noexcept nogil:
     peer.present = True
     peer.starved = True
     reset_pace(q, peer)
+
+
+cdef inline void expect_peer(const Peer* peer) noexcept nogil:
+    """Tell the processor that all of a record will be read, and its slots."""
+    cdef int line
+    prefetch(peer.slots)
+    for line in range(<int>(sizeof(Peer) // LINE) + 1):
+        prefetch(<const uint8_t*>peer + line * LINE)
 
 
 cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept nogil:

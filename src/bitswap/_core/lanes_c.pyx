@@ -13,7 +13,7 @@ from bitswap._core cimport memory
 from bitswap._core.cidarena cimport KEY_ROOM, NIL, Cid
 from bitswap._core.cidstore cimport cid_at, cid_key, cid_length
 from bitswap._core.corecheck cimport check_queues, queues_bytes
-from bitswap._core.lanes cimport drop_peer, free_queues, init_queues, new_peer, reserve_peer, say_goodbye, trim_queues, welcome
+from bitswap._core.lanes cimport drop_peer, expect_peer, free_queues, init_queues, new_peer, reserve_peer, say_goodbye, trim_queues, welcome
 from bitswap._core.memory cimport grab, release
 from bitswap._core.objects_c cimport start_of
 from bitswap._core.peernames cimport add_name, drop_name, find_name, free_names, reserve_name
@@ -97,6 +97,7 @@ cdef class Lanes:
         cdef uint32_t number = self.find(peer)
         if number == NIL:
             return 0
+        expect_peer(peer_at(&self.q, number))
         say_goodbye(&self.q, number, peer_at(&self.q, number))
         trim_queues(&self.q)
         self.part(number)

@@ -158,8 +158,8 @@ cdef class Outgoing:
     """A message while it is written; holds its blocks: CID, data and whose they are, one after the other."""
 
     def __cinit__(self, size_t capacity):
-        self.held = []
         if capacity == 0:
+            self.held = []
             return
         if capacity > <size_t>sys.maxsize // (2 * sizeof(Span)):
             raise MemoryError
@@ -167,6 +167,7 @@ cdef class Outgoing:
         if self.prefixes == NULL:
             raise MemoryError
         self.data = self.prefixes + capacity
+        self.held = [None] * (3 * <Py_ssize_t>capacity)
         self.content.prefixes = self.prefixes
         self.content.data = self.data
 
@@ -198,9 +199,9 @@ cdef class Outgoing:
             self.prefixes[i].length = end - start
         self.data[i].data = start_of(data)
         self.data[i].length = PyBytes_GET_SIZE(data)
-        self.held.append(cid)
-        self.held.append(data)
-        self.held.append(block)
+        self.held[3 * i] = cid
+        self.held[3 * i + 1] = data
+        self.held[3 * i + 2] = block
         self.content.blocks += 1
         return 0
 
