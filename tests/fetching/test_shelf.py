@@ -91,7 +91,7 @@ class TestBounds:
         assert most - SMALL.window_blocks // 8 <= drawn[0] <= most
         fetch.close()
 
-    @pytest.mark.parametrize("others", [1, 3, 30])
+    @pytest.mark.parametrize("others", [1, 30])
     def test_peers_and_what_is_known_of_them(self, others: int) -> None:
         """At any moment of some rounds."""
         net, (ours, *_), fetch, _ = stocked(others, 300)
@@ -103,7 +103,7 @@ class TestBounds:
             # A message under way may tell of as many as are asked for after it.
             return max(sizes) > 2 * most
 
-        assert not net.run(too_much, seconds=200)
+        assert not net.run(too_much, seconds=60)
 
     def test_everything_is_asked_for_in_turns(self) -> None:
         net, (_, theirs, *_), _, blocks = stocked(5, 500)
@@ -153,7 +153,7 @@ class TestWhatTurnsUp:
     @pytest.mark.parametrize("others", [1, 3, 30])
     def test_a_newcomer_has_one_that_is_not_its_turn(self, others: int) -> None:
         """It is asked for all of them, a slice after the other, as it answers."""
-        net, (ours, *_), fetch, blocks = stocked(others, 600)
+        net, (ours, *_), fetch, blocks = stocked(others, 300)
         late = net.node("late")
         one = next(block for block in blocks if block.cid in fetch.session.shelf)
         late.blocks[one.cid] = one
@@ -161,7 +161,7 @@ class TestWhatTurnsUp:
         assert net.run(lambda: fetch.blocks == [one], seconds=2)
 
     def test_a_newcomer_that_leaves_while_it_is_asked(self) -> None:
-        net, (ours, *_), fetch, _ = stocked(5, 900)
+        net, (ours, *_), fetch, _ = stocked(5, 300)
         late = net.node("late")
         net.connect(ours, late)
         net.run(seconds=0.015)
