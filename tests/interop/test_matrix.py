@@ -31,7 +31,7 @@ def their_program(cell: Cell, matrix_programs: dict[str, Program | str]) -> Prog
 
 
 @pytest.mark.interop
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("cell", cells(peers()), ids=str)
 def test_cell(cell: Cell, their_program: Program, tmp_path: Path) -> None:
     found = run(cell, their_program, OURS, tmp_path)

@@ -16,7 +16,7 @@ from tests.interop.matrix.peer import Direction, Known, Peer, Program, Shape, Ve
 from tests.interop.process import JsonProcess, ProcessFailed
 
 SEED = "interop"
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 """Seconds a fetch may take; those that are known to fail have less."""
 GRACE = 20.0
 """Seconds beyond its time-out that a program has to start and to end by itself."""
