@@ -16,6 +16,8 @@ from tests.interop.matrix.peer import Absent, BuildFailed, Program
 
 CACHE = Path(__file__).parents[3] / ".cache" / "interop"
 BUILT = ".built"
+FINGERPRINT = 16
+"""Hexadecimal digits in a folder's name."""
 BUILD_TIMEOUT = 1200.0
 """Seconds a build may take, downloads included."""
 
@@ -44,6 +46,8 @@ class Recipe:
             folder.mkdir(parents=True)
             self.make(folder)
             (folder / BUILT).touch()
+            for older in set(CACHE.glob(f"{self.name}-{'?' * FINGERPRINT}")) - {folder}:
+                shutil.rmtree(older, ignore_errors=True)
         return self.program(folder)
 
     def _folder(self) -> Path:
@@ -54,7 +58,7 @@ class Recipe:
         for path in self.files:
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
         digest.update(f"{sys.platform} {platform.machine()}".encode())
-        return CACHE / f"{self.name}-{digest.hexdigest()[:16]}"
+        return CACHE / f"{self.name}-{digest.hexdigest()[:FINGERPRINT]}"
 
 
 def run(words: Sequence[str | Path], folder: Path, **env: str) -> str:
