@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from bitswap.cid import CID
 from bitswap.errors import InvalidCid, UsageError
@@ -13,6 +13,7 @@ from bitswap.errors import InvalidCid, UsageError
 AnyCid: TypeAlias = "CID | str | bytes"
 """What a CID may be given as."""
 
+_ALL_CIDS = frozenset((CID,))
 _MOMENT = 0.01  # seconds of reading after which what was read is worth asking for
 _CHUNK = 64  # CIDs between two looks at the clock
 
@@ -26,6 +27,14 @@ def to_cid(value: AnyCid) -> CID:
     if isinstance(value, (str, bytes)):
         return CID(value)
     raise UsageError(f"a CID is given as CID, str or bytes, not as {type(value).__name__}")
+
+
+def to_cids(values: Iterable[AnyCid]) -> list[CID]:
+    """`to_cid` of each."""
+    given = list(values)
+    if _ALL_CIDS.issuperset(map(type, given)) and all(given):
+        return cast("list[CID]", given)
+    return list(map(to_cid, given))
 
 
 class Repetitions:
@@ -59,7 +68,7 @@ class CidSource:
             raise UsageError("get_blocks takes several CIDs; for one there is get_block")
         self._cids: Iterator[CID]
         if isinstance(cids, Collection):
-            self._cids = iter(dict.fromkeys(map(to_cid, cids)))
+            self._cids = iter(dict.fromkeys(to_cids(cids)))
         else:
             self._cids = filter(Repetitions(remembered).is_new, map(to_cid, cids))
         self.more = True

@@ -5,15 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
+from operator import itemgetter
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from bitswap.block import Block
 from bitswap.cid import CID, DAG_CBOR, DAG_PB, RAW
-from bitswap.cidsource import AnyCid, CidSource, to_cid
+from bitswap.cidsource import AnyCid, CidSource, to_cid, to_cids
 from bitswap.errors import (
     Cause,
     InvalidCid,
@@ -40,12 +41,19 @@ _SHOWN = 3  # CIDs and peers that an error's sentence names; its attributes have
 _NO_BYTES = multihash(SHA2_256, b"")
 _USUAL = frozenset(bytes((1, codec, SHA2_256, 32)) for codec in (RAW, DAG_PB, DAG_CBOR))
 """How nearly all CIDs begin, those of version 0 apart: neither inline nor unknown."""
+_EMPTY = frozenset(head[:2] + _NO_BYTES for head in _USUAL)
+_HEAD = itemgetter(slice(4))
 _NAP = 1.0  # seconds after which a waiting thread looks whether it was interrupted
 
 
 def _is_usual(cid: CID) -> bool:
     """Whether peers are the ones to ask, which is so for nearly every CID."""
     return cid[:4] in _USUAL and not cid.endswith(_NO_BYTES)
+
+
+def _are_usual(cids: Sequence[CID]) -> bool:
+    """`_is_usual` of all of them, without a step in Python for each."""
+    return _USUAL.issuperset(map(_HEAD, cids)) and _EMPTY.isdisjoint(cids)
 
 
 def data_of(cid: CID) -> bytes | None:
@@ -204,8 +212,11 @@ class Getter:
     def want(self, cids: Iterable[AnyCid]) -> None:
         wanted: list[CID] = []
         inline: dict[CID, Block] = {}
-        for value in cids:
-            cid = to_cid(value)
+        given = to_cids(cids)
+        if _are_usual(given):
+            self._client._want(self._subscription, given, ())
+            return
+        for cid in given:
             if _is_usual(cid):
                 wanted.append(cid)
                 continue

@@ -7,6 +7,7 @@ yet, and how many it may have of both. A block reaches every subscription that w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from bitswap.block import Block
@@ -97,8 +98,12 @@ class Subscription:
         """Want these as well; returns those that the session is to be asked for now."""
         active, waiting = self.active, self.waiting
         places = 0 if waiting else self.free
+        new = dict.fromkeys(cids)
+        if len(new) <= places and active.isdisjoint(new):
+            active.update(new)
+            return list(new)
         now: list[CID] = []
-        for cid in cids:
+        for cid in new:
             if cid in active or cid in waiting:
                 continue
             if places > 0:
@@ -207,7 +212,11 @@ class Notifications:
 
     def subscribe(self, subscription: Subscription, cids: Iterable[CID]) -> None:
         waiting, alone = self._waiting, subscription.alone
-        for cid in cids:
+        new = dict.fromkeys(cids, alone)
+        if waiting.keys().isdisjoint(new.keys()):
+            waiting.update(new)
+            return
+        for cid in new:
             others = waiting.get(cid)
             waiting[cid] = alone if others is None else (*others, subscription)
 
@@ -219,16 +228,27 @@ class Notifications:
             else:
                 self._waiting.pop(cid, None)
 
-    def publish(self, blocks: Iterable[Block]) -> tuple[dict[Subscription, list[Block]], list[Block]]:
-        """Blocks by who waited for them, and those nobody waited for; nobody waits for them any more."""
+    def publish(
+        self, blocks: Sequence[Block], cids: Sequence[CID]
+    ) -> tuple[dict[Subscription, list[Block]], list[Block]]:
+        """Blocks by who waited for them, and those nobody waited for; nobody waits for them any more.
+
+        `cids` are theirs.
+        """
         waiting = self._waiting
+        waited = list(map(waiting.pop, cids, repeat(())))
+        if not waiting:
+            # An emptied dictionary keeps its size otherwise, which counts where there are thousands of nodes.
+            waiting.clear()
+        first = waited[0] if waited else ()
+        if len(first) == 1 and waited.count(first) == len(waited):
+            return {first[0]: list(blocks)}, []
         found: dict[Subscription, list[Block]] = {}
         unwanted: list[Block] = []
         last: tuple[Subscription, ...] = ()
         bucket: list[Block] = []
-        for block in blocks:
-            subscriptions = waiting.pop(block.cid, None)
-            if subscriptions is None:
+        for block, subscriptions in zip(blocks, waited, strict=True):
+            if not subscriptions:
                 unwanted.append(block)
             elif subscriptions is last:
                 bucket.append(block)
@@ -237,7 +257,4 @@ class Notifications:
                     bucket = found.setdefault(subscription, [])
                     bucket.append(block)
                 last = subscriptions if len(subscriptions) == 1 else ()
-        if not waiting:
-            # An emptied dictionary keeps its size otherwise, which counts where there are thousands of nodes.
-            waiting.clear()
         return found, unwanted

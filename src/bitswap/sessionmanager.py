@@ -7,7 +7,7 @@ the peers with the last session.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -33,6 +33,8 @@ class Received(NamedTuple):
     wanted: list[Block]
     duplicates: list[Block]
     unwanted: list[Block]
+    size: int = 0
+    """Bytes of those that were wanted."""
 
 
 class SessionManager:
@@ -197,34 +199,65 @@ class SessionManager:
 
     # -- what peers say
 
-    def blocks_received(self, peer: Peer | None, blocks: Sequence[Block], now: float) -> Received:
-        """Hand blocks to whoever waits for them; `peer` is None for blocks that this node added itself."""
-        found, others = self._waiting.publish(blocks)
-        sessions: dict[Session, dict[CID, int]] = {}
-        total: dict[CID, Block] = {}
+    def blocks_received(
+        self, peer: Peer | None, blocks: Sequence[Block], cids: Sequence[CID], now: float
+    ) -> Received:
+        """Hand blocks to whoever waits for them; `peer` is None for blocks that this node added itself.
+
+        `cids` are those of the blocks.
+        """
+        found, others = self._waiting.publish(blocks, cids)
+        sessions: dict[Session, tuple[Sequence[CID], int]] = {}
+        wanted: list[Block] = []
+        size = 0
         for subscription, mine in found.items():
-            cids = [block.cid for block in mine]
-            sizes = [len(block.data) for block in mine]
-            subscription.deliver(mine, cids, sum(sizes))
+            names = cids if len(mine) == len(cids) else [block.cid for block in mine]
+            total = sum([len(block.data) for block in mine])
+            subscription.deliver(mine, names, total)
             self._woken[subscription] = None
-            sessions.setdefault(subscription.session, {}).update(zip(cids, sizes, strict=True))
-            total.update(zip(cids, mine, strict=True))
-        if total:
-            self._settle(peer, total, sessions, now)
+            sessions[subscription.session] = (names, total)
+            wanted, size = mine, total
+        if len(found) > 1:
+            wanted, size, sessions = self._merge(found)
+        if wanted:
+            self._settle(
+                peer, cids if len(wanted) == len(cids) else [block.cid for block in wanted], sessions, now
+            )
         duplicates, unwanted = self._sort_out(peer, others) if others else ([], [])
-        return Received(list(total.values()), duplicates, unwanted)
+        return Received(wanted, duplicates, unwanted, size)
+
+    def _merge(
+        self, found: Mapping[Subscription, Sequence[Block]]
+    ) -> tuple[list[Block], int, dict[Session, tuple[Sequence[CID], int]]]:
+        """Each block once: of all requests, with the bytes, and of each session."""
+        everything: dict[CID, Block] = {}
+        parts: dict[Session, dict[CID, Block]] = {}
+        for subscription, mine in found.items():
+            named = {block.cid: block for block in mine}
+            everything.update(named)
+            parts.setdefault(subscription.session, {}).update(named)
+        sessions: dict[Session, tuple[Sequence[CID], int]] = {
+            session: (list(part), sum(map(len, part.values()))) for session, part in parts.items()
+        }
+        return list(everything.values()), sum(map(len, everything.values())), sessions
 
     def _settle(
-        self, peer: Peer | None, blocks: dict[CID, Block], sessions: dict[Session, dict[CID, int]], now: float
+        self,
+        peer: Peer | None,
+        cids: Sequence[CID],
+        sessions: Mapping[Session, tuple[Sequence[CID], int]],
+        now: float,
     ) -> None:
-        for cid in self._peers.settled(blocks, peer, now):
-            self._remembered[cid] = tuple(session for session, cids in sessions.items() if cid in cids)
+        shared = self._peers.settled(cids, peer, now)
+        whose = [(session, set(mine)) for session, (mine, _) in sessions.items()] if shared else []
+        for cid in shared:
+            self._remembered[cid] = tuple(session for session, mine in whose if cid in mine)
             self._remembered.move_to_end(cid)
         while len(self._remembered) > self._options.max_remembered:
             self._remembered.popitem(last=False)
-        self._presence.forget(blocks)
-        for session, sizes in sessions.items():
-            session.blocks_received(peer, list(sizes), sum(sizes.values()), now)
+        self._presence.forget(cids)
+        for session, (mine, size) in sessions.items():
+            session.blocks_received(peer, mine, size, now)
             self._follow_up(session, now)
 
     def _sort_out(self, peer: Peer | None, blocks: Sequence[Block]) -> tuple[list[Block], list[Block]]:

@@ -93,16 +93,21 @@ class WantManager:
         blocks, haves, dont_haves = message.blocks(), message.haves(), message.dont_haves()
         if not (blocks or haves or dont_haves):
             return _NOTHING
-        self._peers.received(peer, [block.cid for block in blocks], haves, dont_haves, now)
-        received = self._blocks_received(peer, blocks, now) if blocks else _NOTHING
+        cids = [block.cid for block in blocks]
+        self._peers.received(peer, cids, haves, dont_haves, now)
+        received = self._blocks_received(peer, blocks, cids, now) if blocks else _NOTHING
         if haves or dont_haves:
             self._sessions.answers_received(peer, haves, dont_haves, now)
         return received
 
-    def _blocks_received(self, peer: Peer, blocks: Sequence[Block], now: float) -> Received:
-        received = self._sessions.blocks_received(peer, blocks, now)
+    def _blocks_received(
+        self, peer: Peer, blocks: Sequence[Block], cids: Sequence[CID], now: float
+    ) -> Received:
+        received = self._sessions.blocks_received(peer, blocks, cids, now)
         self._blocks += len(blocks)
-        self._data += sum([len(block.data) for block in blocks])
+        self._data += received.size
+        for others in (received.duplicates, received.unwanted):
+            self._data += sum(map(len, others))
         self.count_duplicates(received.duplicates)
         if received.unwanted and peer in self._peers:
             self._unwanted[peer] = self._unwanted.get(peer, 0) + len(received.unwanted)
@@ -115,7 +120,7 @@ class WantManager:
 
     def blocks_added(self, blocks: Sequence[Block], now: float) -> None:
         """This node has these blocks now; whoever waits for them gets them, and no peer is asked any more."""
-        self._sessions.blocks_received(None, blocks, now)
+        self._sessions.blocks_received(None, blocks, [block.cid for block in blocks], now)
 
     # -- requests
 

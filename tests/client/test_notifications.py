@@ -25,12 +25,12 @@ def test_a_block_reaches_everybody_who_waits(blocks: list[Block], cids: list[CID
     waiting.subscribe(second, cids[2:4])
     assert waiting.of(cids[2]) == (first, second)
     assert list(waiting) == cids[:4]
-    found, unwanted = waiting.publish(blocks[1:6])
+    found, unwanted = waiting.publish(blocks[1:6], cids[1:6])
     assert found == {first: blocks[1:3], second: blocks[2:4]}
     assert unwanted == blocks[4:6]
     assert len(waiting) == 1
     # Nobody gets it a second time.
-    assert waiting.publish(blocks[1:2]) == ({}, blocks[1:2])
+    assert waiting.publish(blocks[1:2], cids[1:2]) == ({}, blocks[1:2])
 
 
 def test_interleaved_subscribers(blocks: list[Block], cids: list[CID]) -> None:
@@ -38,7 +38,7 @@ def test_interleaved_subscribers(blocks: list[Block], cids: list[CID]) -> None:
     first, second = subscription(), subscription()
     waiting.subscribe(first, cids[0::2])
     waiting.subscribe(second, cids[1::2])
-    found, unwanted = waiting.publish(blocks)
+    found, unwanted = waiting.publish(blocks, cids)
     assert found == {first: blocks[0::2], second: blocks[1::2]}
     assert unwanted == []
 

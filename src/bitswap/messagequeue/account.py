@@ -17,6 +17,7 @@ sent does not, since it may be taken back, or be lost with its message.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import repeat
 
 from bitswap.cid import CID
 
@@ -96,8 +97,15 @@ class Account:
         by_block = False
         oldest = NEVER
         asked, served = self.asked, self.served
-        for cid in blocks:
-            sent = asked.pop(cid, None)
+        blocks = list(blocks)
+        times = list(map(asked.pop, blocks, repeat(None)))
+        if times and None not in times:
+            # As nearly always: they were asked for, and not answered before.
+            served.update(dict.fromkeys(blocks, _SERVED))
+            by_block = True
+            oldest = min((sent for sent in set(times) if sent is not None and sent > after), default=NEVER)
+            blocks = []
+        for cid, sent in zip(blocks, times, strict=False):
             if sent is None:
                 held = self._block_out_of_turn(cid)
                 if held is None:
@@ -166,7 +174,12 @@ class Account:
 
     def owed(self, wants: Collection[CID]) -> dict[CID, None]:
         """What a message with these wants is to cancel."""
-        return {cid: None for box in self._owed for cid in box if cid not in wants}
+        owed: dict[CID, None] = {}
+        for box in self._owed:
+            if box:
+                apart = box.keys().isdisjoint(wants)
+                owed.update(dict.fromkeys(box if apart else [cid for cid in box if cid not in wants]))
+        return owed
 
     def tell(self, wants: Collection[CID], cancels: Collection[CID]) -> None:
         """A message is under way; the caller enters its wants into `asked` and `questions`."""

@@ -8,6 +8,8 @@ interest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import itemgetter
 from typing import NamedTuple
 
 from bitswap.cid import CID
@@ -16,6 +18,8 @@ from bitswap.message import Message
 from bitswap.messagequeue import Ask, MessageQueue
 from bitswap.network.interface import Peer
 from bitswap.options import ClientOptions
+
+_CID = itemgetter(0)
 
 
 class Outgoing(NamedTuple):
@@ -139,7 +143,11 @@ class PeerManager:
     def _note(self, queue: MessageQueue, asks: Sequence[Ask]) -> None:
         self._touched[queue.peer] = queue
         asked, alone = self._asked, self._alone[queue.peer]
-        for cid, _ in asks:
+        new = dict.fromkeys(map(_CID, asks), alone)
+        if asked.keys().isdisjoint(new.keys()):
+            asked.update(new)
+            return
+        for cid in new:
             others = asked.get(cid)
             if others is None:
                 asked[cid] = alone
@@ -177,9 +185,11 @@ class PeerManager:
         own = self._alone.get(peer) if peer is not None else None
         shared: list[CID] = []
         lists: dict[MessageQueue, list[CID]] = {}
-        for cid in cids:
-            queues = asked.pop(cid, None)
-            if queues is None or queues is own:
+        cids = list(cids)
+        found = list(map(asked.pop, cids, repeat(())))
+        others = own is None or found.count(own) < len(found)
+        for cid, queues in zip(cids, found, strict=True) if others else ():
+            if not queues or queues is own:
                 continue
             for queue in queues:
                 if queue.peer != peer:

@@ -16,7 +16,7 @@ from bitswap.options import ClientOptions
 from bitswap.peermanager import PeerManager
 from bitswap.presence import BlockPresence
 from bitswap.session.search import EVERYBODY, Search
-from bitswap.session.want import Want, Wants, asks
+from bitswap.session.want import Want, Wants, asks, hand_over, take_first
 from bitswap.sessionpeermanager import SessionPeer, SessionPeerManager
 from bitswap.sessionrequestsplitter import expected_wait, split, usual_speed
 
@@ -66,16 +66,14 @@ class Asking:
             # Single places are not worth a message to a peer that has enough to do.
             peers = [peer for peer in peers if (peer.limit - peer.outstanding) * 8 >= peer.limit]
             room = _room(peers)
-        taken = [fresh.popitem(last=False)[1] for _ in range(min(room, len(fresh)))]
+        taken = take_first(fresh, min(room, len(fresh)))
         dealt = [
-            (member, [taken[number] for number in numbers]) for member, numbers in split(len(taken), peers)
+            (member, taken if len(numbers) == len(taken) else [taken[number] for number in numbers])
+            for member, numbers in split(len(taken), peers)
         ]
         for member, mine in dealt:
-            for want in mine:
-                want.asked = member
-                want.blind = True
             member.asked(len(mine), now)
-            self._network.want_blocks(member.peer, asks(mine))
+            self._network.want_blocks(member.peer, hand_over(mine, member))
         told = [member for member, _ in dealt]
         for member, mine in dealt:
             if not self._is_sure(member):

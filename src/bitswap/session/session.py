@@ -27,7 +27,7 @@ from bitswap.session.providers import Providers
 from bitswap.session.reasons import Failure, reasons
 from bitswap.session.search import ENDED, Search
 from bitswap.session.shelf import Shelf
-from bitswap.session.want import Want, Wants
+from bitswap.session.want import Want, Wants, came
 from bitswap.sessionpeermanager import SessionPeer, SessionPeerManager
 
 _HOLD = 0.25  # of the way there and back: how long what was denied waits for other answers
@@ -103,9 +103,12 @@ class Session:
     def add(self, cids: Iterable[CID], now: float) -> None:
         """Want these blocks, which the session does not want yet; earlier ones come first."""
         presence, wants = self._presence, self.wants
-        for cid in cids:
-            if not self.shelf.want_again(cid):
-                wants.add(cid, known=cid in presence)
+        if presence or self.shelf:
+            for cid in cids:
+                if not self.shelf.want_again(cid):
+                    wants.add(cid, known=cid in presence)
+        else:
+            wants.add_all(cids)
         self.providers.wanted(now)
         self._ask(now)
 
@@ -127,16 +130,11 @@ class Session:
     def blocks_received(self, peer: Peer | None, cids: Sequence[CID], size: int, now: float) -> None:
         """Wanted blocks came, together `size` bytes, from `peer` or, if None, from this node itself."""
         wants, search = self.wants, self._search
-        known = 0
-        for cid in cids:
-            want = wants.all.pop(cid, None)
-            if want is None:
-                self.shelf.drop(cid)
-                continue
-            if want.asked is not None:
-                want.asked.outstanding -= 1
-                known += not want.blind
-            else:
+        known, left, elsewhere = came(wants.all, cids)
+        for cid in elsewhere:
+            self.shelf.drop(cid)
+        for want in left:
+            if want.asked is None:
                 wants.unplace(want)
             if want.wave or want.group is not None:
                 search.found(want)

@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from bitswap._core import IMPLEMENTATION
 from bitswap.cid import CID
 from bitswap.messagequeue import Ask
 from bitswap.network.interface import Peer
-from bitswap.sessionpeermanager import SessionPeer
+
+if TYPE_CHECKING or IMPLEMENTATION == "pure":
+    from bitswap._core.sessionwants_py import WantRecord, begin, came, hand_over, take_first
+else:
+    from bitswap._core.sessionwants_c import WantRecord, begin, came, hand_over, take_first
+
+__all__ = ["Group", "Want", "Wants", "asks", "came", "hand_over", "take_first"]
 
 _HIGHEST_PRIORITY = (1 << 31) - 1
 
 
-class Want:
+class Want(WantRecord):
     """One block that a session is after."""
 
-    __slots__ = (
-        "absent",
-        "asked",
-        "blind",
-        "cid",
-        "doubted",
-        "group",
-        "priority",
-        "probing",
-        "rounds",
-        "tried",
-        "wave",
-    )
-
-    def __init__(self, cid: CID, priority: int) -> None:
-        self.cid = cid
-        self.priority = priority
-        self.asked: SessionPeer | None = None
-        """Who has the want-block; one peer at a time."""
-        self.blind = False
-        """Whether it was asked without anything known of who has the block."""
-        self.probing: dict[Peer, float] | None = None
-        """Who was asked whether it has the block and has not said, and how long its answer is waited for."""
-        self.tried: dict[Peer, str] | None = None
-        """Who is passed over until the next round, and why; DONT_HAVEs are in the presences instead."""
-        self.rounds = 0
-        """How often everybody was asked for it in vain."""
-        self.absent = False
-        """Whether everybody was asked in vain: until it turns up no place for its bytes is kept."""
-        self.doubted = False
-        """Whether members were only asked if they have it, in this round: silence means no."""
-        self.wave = 0
-        """How far it was looked for outside the session in this round; see `search`."""
-        self.group: Group | None = None
-        """With which others it is looked for just now."""
+    __slots__ = ()
 
     def pass_over(self, peer: Peer, reason: str) -> None:
         if self.tried is None:
@@ -100,7 +73,7 @@ class Wants:
 
     def __init__(self) -> None:
         self.all: dict[CID, Want] = {}
-        self.fresh: OrderedDict[CID, Want] = OrderedDict()
+        self.fresh: dict[CID, Want] = {}
         """Nobody was asked for the block, and nothing is known about it; first come first."""
         self.again: dict[CID, Want] = {}
         """To be asked of somebody particular, by what is known about it."""
@@ -127,6 +100,10 @@ class Wants:
         else:
             self.fresh[cid] = want
         return want
+
+    def add_all(self, cids: Iterable[CID]) -> None:
+        """New wants that nothing is known about."""
+        self._made = begin(Want, self.all, self.fresh, cids, self._made)
 
     def remove(self, cid: CID) -> Want | None:
         want = self.all.pop(cid, None)
