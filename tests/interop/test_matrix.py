@@ -13,7 +13,7 @@ import pytest
 
 from tests.interop.matrix.cells import Cell, Transfer, cells, judge, run
 from tests.interop.matrix.ours import OURS
-from tests.interop.matrix.page import SECURITY, page
+from tests.interop.matrix.page import SECURITY, Played, page
 from tests.interop.matrix.peer import LARGE, Known, Peer, Program, Verdict
 from tests.interop.matrix.peers import peers
 
@@ -59,7 +59,9 @@ def test_page_has_every_cell(peer: Peer) -> None:
 def test_page_of_a_run_of_nobody_is_the_same() -> None:
     """A run of some peers leaves what stands there of the others."""
     before = PAGE.read_text(encoding="utf-8")
-    assert page([peer.name for peer in peers()], [], before) == before
+    names = [peer.name for peer in peers()]
+    assert page(names, [], before) == before
+    assert page(names, [Played(peer, None, (), "no tools") for peer in peers()], before) == before
 
 
 WHOLE = {"blocks": LARGE.count, "bytes": LARGE.count * LARGE.size, "duplicates": 0}

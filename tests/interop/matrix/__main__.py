@@ -1,7 +1,7 @@
 """`python -m tests.interop.matrix --markdown docs/interop.md` builds the peers, runs all cells, writes it.
 
-The exit code is 1 when a cell failed, or, with --require, when a peer could not be had. A run of some peers
-only (--peers) leaves the others on the page as they are.
+The exit code is 1 when a cell failed, or, with --require, when a peer could not be had. Peers that are
+not run (--peers) or cannot be had stay on the page as they are.
 """
 
 from __future__ import annotations

@@ -41,10 +41,12 @@ class Played(NamedTuple):
 
 
 def page(names: Sequence[str], played: Sequence[Played], before: str) -> str:
-    """The page, with the peers in the order of `names`; of those not played what stands in `before`."""
+    """The page, with the peers in the order of `names`; of those who did not play what stands in `before`."""
     rows = {name: row for name in names if (row := old_row(before, name))}
     sections = {name: text for name in names if (text := old_section(before, name))}
     for one in played:
+        if one.program is None and one.peer.name in sections:
+            continue
         rows[one.peer.name] = summary_row(one)
         sections[one.peer.name] = section(one)
     head = ["implementation", "version", *(SHORT[verdict].strip("*") for verdict in Verdict)]
