@@ -61,9 +61,8 @@ class Client(Fetcher):
     """Fetches blocks over a network; stores nothing and looks nowhere else.
 
     A `Receiver`: give it to `Network.start`, or let `Bitswap` pass on what the network says. `have_many`
-    tells which CIDs the node has; only unexpected blocks are looked up, to count duplicates. Every method is
-    safe from any thread. `routing` is asked for providers of blocks that no connected peer has, and they are
-    dialled; without it nobody ever is.
+    tells which CIDs the node has; only unexpected blocks are looked up, to count duplicates. `routing` names
+    providers of blocks that no connected peer has; they are dialled. Every method is safe from any thread.
     """
 
     def __init__(
@@ -177,6 +176,7 @@ class Client(Fetcher):
 
     def receive_error(self, peer: Peer, error: BaseException) -> None:
         _log.debug("%s broke the protocol: %s", peer, error)
+        self._tell(lambda now: self._machine.stream_broke(peer, error, now))
 
     def _count_known(
         self, blocks: Sequence[Block], have_many: Callable[[Sequence[CID]], Sequence[bool]]

@@ -12,7 +12,7 @@ from bitswap.cid import CID
 from bitswap.deadlines import Deadlines
 from bitswap.errors import Cause, Reason, nearness
 from bitswap.explanation import Explanation
-from bitswap.message import Message
+from bitswap.message import FrameTooLarge, Message
 from bitswap.messagequeue import MessageQueue
 from bitswap.metrics.interface import ClientGauges
 from bitswap.moments import Moments
@@ -100,14 +100,23 @@ class WantManager:
             self._sessions.answers_received(peer, haves, dont_haves, now)
         return received
 
+    def stream_broke(self, peer: Peer, error: BaseException, now: float) -> None:
+        """A stream of `peer` was reset here because of `error`: what it held did not come."""
+        if isinstance(error, FrameTooLarge):
+            self._peers.answer_too_large(peer, error.length)
+
     def _blocks_received(
         self, peer: Peer, blocks: Sequence[Block], cids: Sequence[CID], now: float
     ) -> Received:
         received = self._sessions.blocks_received(peer, blocks, cids, now)
-        self._blocks += len(blocks)
-        self._data += received.size
+        size = received.size
         for others in (received.duplicates, received.unwanted):
-            self._data += sum(map(len, others))
+            size += sum(map(len, others))
+        self._blocks += len(blocks)
+        self._data += size
+        queue = self._peers.queue(peer)
+        if queue is not None:
+            queue.places.filled(len(blocks), size)
         self.count_duplicates(received.duplicates)
         if received.unwanted and peer in self._peers:
             self._unwanted[peer] = self._unwanted.get(peer, 0) + len(received.unwanted)

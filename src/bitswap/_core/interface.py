@@ -203,8 +203,20 @@ def too_large(what: str, size: int, limit: int) -> MessageTooLarge:
     return MessageTooLarge(f"a message with {what} alone takes {size} bytes, above the limit of {limit}")
 
 
-def frame_too_large(length: int, limit: int) -> WireError:
-    return WireError(f"frame of {length} bytes exceeds the limit of {limit}")
+class FrameTooLarge(WireError):
+    """A message that is longer than a message may be; it was not read. `length`: its bytes."""
+
+    def __init__(self, length: int, limit: int) -> None:
+        super().__init__(f"frame of {length} bytes exceeds the limit of {limit}")
+        self.length = length
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[type[FrameTooLarge], tuple[int, int]]:
+        return FrameTooLarge, (self.length, self.limit)
+
+
+def frame_too_large(length: int, limit: int) -> FrameTooLarge:
+    return FrameTooLarge(length, limit)
 
 
 FRAME_LENGTH_LONG = "frame length exceeds 63 bits"

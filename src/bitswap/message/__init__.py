@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bitswap._core import FrameReader, Message
-from bitswap._core.interface import Entry, MessageTooLarge, PresenceType, WantType
+from bitswap._core.interface import Entry, FrameTooLarge, MessageTooLarge, PresenceType, WantType
 from bitswap.message.protocols import PROTOCOLS, encoder_version, supports_have
 from bitswap.options import MAX_FRAME
 
@@ -12,6 +12,7 @@ __all__ = [
     "PROTOCOLS",
     "Entry",
     "FrameReader",
+    "FrameTooLarge",
     "Message",
     "MessageTooLarge",
     "PresenceType",

@@ -85,6 +85,20 @@ class Account:
             held = self.parked.pop(cid, None)
             self.cancels[cid] = (False, self.questions.pop(cid)) if held is None else held
 
+    def take_back(self) -> tuple[list[CID], list[CID]]:
+        """Everything that was sent and not answered is to be cancelled at once, to be asked for anew.
+
+        Returns the wants for blocks and for HAVEs; what was given up is cancelled as well.
+        """
+        asked, questions = list(self.asked), list(self.questions)
+        self.cancels.update((cid, (True, sent)) for cid, sent in self.asked.items())
+        self.cancels.update((cid, (False, sent)) for cid, sent in self.questions.items())
+        given_up = [cid for cid, held in self.parked.items() if held[1] is not None]
+        self.cancels.update((cid, self.parked.pop(cid)) for cid in given_up)
+        self.asked.clear()
+        self.questions.clear()
+        return asked, questions
+
     # -- what the peer says
 
     def received(

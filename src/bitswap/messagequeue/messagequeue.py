@@ -1,7 +1,7 @@
 """The wants and cancels of one peer, merged while a message is under way (boxo MessageQueue).
 
 A machine: whoever drives it sends what `next_message` returns and says how that went. `_pending` holds what
-is to be sent, and the account what the peer may hold of us, at most `max_outstanding_wants`. A CID may be in
+is to be sent, and the account what the peer may hold of us, at most `places.count`. A CID may be in
 both and then takes no further place. What a message cancels makes room for the next one only, because boxo
 reads the wants of a message before its cancels. Want-haves of a broadcast to a peer that never had anything
 wait until the last ones are `broadcast_spacing` old, or for a message that goes anyway.
@@ -15,6 +15,7 @@ from itertools import islice
 from bitswap.cid import CID
 from bitswap.message import Message, WantType
 from bitswap.messagequeue.account import NEVER, Account, sent_until
+from bitswap.messagequeue.places import Places
 from bitswap.messagequeue.timeouts import AnswerTimes
 from bitswap.network.interface import Peer
 from bitswap.options import ClientOptions
@@ -36,10 +37,12 @@ class MessageQueue:
     def __init__(self, peer: Peer, options: ClientOptions, *, supports_have: bool = True) -> None:
         self.peer = peer
         self.times = AnswerTimes(options)
+        self.places = Places(options)
         self._options = options
         self._supports_have = supports_have
         self.times.tells_lacks(supports_have)
         self._pending: dict[CID, _Entry] = {}
+        self._again: dict[CID, _Entry] = {}  # once the peer was told to forget them
         self._account = Account()
         self._cancels_due = 0.0  # of those that can wait
         self._urgent = False  # whether something pending can not wait
@@ -56,10 +59,13 @@ class MessageQueue:
 
     def want_blocks(self, asks: Iterable[Ask]) -> None:
         """Ask for blocks, with DONT_HAVE if the peer lacks them; what is asked for already stays as it is."""
-        pending, account = self._pending, self._account
+        pending, account, again = self._pending, self._account, self._again
         asked, questions = account.asked, account.questions
         for cid, priority in asks:
             if cid in asked:
+                continue
+            if cid in again:
+                again[cid] = (priority, _BLOCK, True)
                 continue
             if cid in questions:
                 # An upgrade: the peer holds the want already, so it takes no further place.
@@ -78,7 +84,7 @@ class MessageQueue:
         entry_type = _HAVE if self._supports_have else _BLOCK
         pending, asked, questions = self._pending, self._account.asked, self._account.questions
         for cid, priority in asks:
-            if cid in asked or cid in questions or cid in pending:
+            if cid in asked or cid in questions or cid in pending or cid in self._again:
                 continue
             pending[cid] = (priority, entry_type, dont_have)
             self._urgent = self._urgent or dont_have or self.last_block is not None
@@ -93,6 +99,7 @@ class MessageQueue:
         account = self._account
         for cid in cids:
             self._pending.pop(cid, None)
+            self._again.pop(cid, None)
             waiting = account.waiting
             asked_for_block = account.cancel(cid)
             if asked_for_block is not None:
@@ -110,9 +117,10 @@ class MessageQueue:
         account = self._account
         due = now + options.cancel_delay
         self._cancels_due = min(self._cancels_due, due) if account.waiting else due
-        if self._pending:
+        if self._pending or self._again:
             for cid in blocks:
                 self._pending.pop(cid, None)
+                self._again.pop(cid, None)
         # What is older is no measure of the way to the peer (boxo maxValidLatency).
         after = now - options.resend_after
         matched, by_block, oldest = account.received(blocks, haves, dont_haves, after)
@@ -122,6 +130,25 @@ class MessageQueue:
             self._last_answer = now
         if oldest != NEVER:
             self.times.answered(now - oldest)
+
+    def answer_too_large(self, size: int) -> None:
+        """A message of `size` bytes came from the peer, more than may be, and was not read.
+
+        What it answered is not known: all that was not answered is cancelled, since there are servers that
+        keep a want which they have served, and then asked for anew, less at a time.
+        """
+        if self.places.overfull(len(self._account.asked) + len(self._account.questions), size):
+            asked, questions = self._account.take_back()
+            self._again.update((cid, _RESENT) for cid in asked)
+            self._again.update((cid, _RESENT_HAVE) for cid in questions)
+
+    def _ask_again(self) -> None:
+        """What the peer was told to forget, or what did not get there, is wanted anew."""
+        ready = {cid: entry for cid, entry in self._again.items() if cid not in self._account.cancels}
+        for cid in ready:
+            del self._again[cid]
+        self._pending = ready | self._pending
+        self._urgent = True
 
     def set_have_support(self, supports_have: bool) -> None:
         """What the negotiated protocol says; it never changes back to yes, even if the stream is lost."""
@@ -136,6 +163,7 @@ class MessageQueue:
                 self._pending[cid] = (priority, want_type, dont_have)
             elif not dont_have:
                 self._pending[cid] = (priority, _BLOCK, False)
+        self._again = dict.fromkeys(self._again, _RESENT)
 
     # -- messages
 
@@ -233,6 +261,8 @@ class MessageQueue:
         self._under_way = None
         self._account.told()
         self._failures = 0
+        if self._again:
+            self._ask_again()
         return self._broadcast
 
     def message_failed(self, now: float) -> bool:
@@ -245,6 +275,8 @@ class MessageQueue:
         wants, self._under_way = self._under_way, None
         again = {cid: wants[cid] for cid in self._account.untold(wants)}
         self._pending = again | self._pending
+        if self._again:
+            self._ask_again()
         self._urgent = True
         self._cancels_due = now
         self._failures += 1
@@ -262,11 +294,11 @@ class MessageQueue:
         return self._account.outstanding
 
     def _room(self) -> int:
-        return max(self._options.max_outstanding_wants - self._account.outstanding, 0)
+        return max(self.places.count - self._account.outstanding, 0)
 
     def _is_full(self) -> bool:
         """Whether there is less room than is worth a message."""
-        return self._room() < min(len(self._pending), self._options.refill_wants)
+        return self._room() < min(len(self._pending), self.places.refill)
 
     def _can_take(self) -> bool:
         """Whether pending wants can be sent, or room be made for them.
@@ -288,7 +320,7 @@ class MessageQueue:
         """
         account = self._account
         freed = sum(cid not in wants for box in (account.cancels, account.withdrawn) for cid in box)
-        wanted = max(min(len(self._pending), self._options.max_outstanding_wants) - freed, 0)
+        wanted = max(min(len(self._pending), self.places.count) - freed, 0)
         idle = list(islice((cid for cid in account.parked if cid not in wants), wanted))
         tired = sent_until(account.questions, self._options.have_patience, now)[: wanted - len(idle)]
         account.evict([*idle, *tired])
@@ -364,7 +396,8 @@ class MessageQueue:
 
     def cids(self) -> Iterable[CID]:
         """Everything that is asked or about to be asked of the peer."""
-        return {**self._pending, **self._account.asked, **self._account.questions, **self._account.parked}
+        account = self._account
+        return {**self._pending, **self._again, **account.asked, **account.questions, **account.parked}
 
     def state(self, cid: CID) -> str | None:
         """What became of asking for `cid`, in words; None if the peer was not asked."""
@@ -372,7 +405,7 @@ class MessageQueue:
             return "asked for the block"
         if cid in self._account.questions:
             return "asked whether it has the block"
-        if cid in self._pending:
+        if cid in self._pending or cid in self._again:
             return "about to be asked"
         if cid in self._account.parked:
             return "asked before"

@@ -39,7 +39,7 @@ class Standing(NamedTuple):
 def standing(queue: MessageQueue, cid: CID, now: float) -> Standing | None:
     """None where the peer was not asked, or where nothing more is done about it: answered, or given up."""
     options = queue._options
-    pending = queue._pending.get(cid)
+    pending = queue._pending.get(cid) or queue._again.get(cid)
     if pending is not None:
         hold, free = _hold(queue, pending[2], now)
         return Standing(pending[1] == 0, None, hold, free, None, None)

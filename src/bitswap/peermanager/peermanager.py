@@ -214,6 +214,13 @@ class PeerManager:
             queue.received(blocks, haves, dont_haves, now)
             self._touched[peer] = queue
 
+    def answer_too_large(self, peer: Peer, size: int) -> None:
+        """A message of `peer` was too long to be read: it is asked anew, for less at a time."""
+        queue = self._queues.get(peer)
+        if queue is not None:
+            queue.answer_too_large(size)
+            self.touch(queue)
+
     def wantlist(self) -> list[CID]:
         """Every CID that somebody was asked for."""
         return list(self._asked)
