@@ -8,7 +8,7 @@ from random import Random
 from bitswap.cid import CID
 from bitswap.message import Message, WantType
 from bitswap.messagequeue import MessageQueue
-from bitswap.options import ClientOptions
+from bitswap.options import MAX_FRAME, ClientOptions
 from bitswap.testutils import cids_of, make_blocks
 
 BLOCK = int(WantType.BLOCK)
@@ -23,11 +23,18 @@ class OnePeer:
 
     `wants_first`: to the peer the wants of a message count before its cancels make room, as to boxo.
     `keeps`: what it has served stays on its list until it is told. `failing`: the share of messages that do
-    not leave. Some peers never send a block, and some are only asked in broadcasts.
+    not leave. `packing`: the share of answers that have everything at once, which is too much to be read.
+    Some peers never send a block, and some are only asked in broadcasts.
     """
 
     def __init__(
-        self, seed: int, *, wants_first: bool = False, keeps: bool = False, failing: float = 0.0
+        self,
+        seed: int,
+        *,
+        wants_first: bool = False,
+        keeps: bool = False,
+        failing: float = 0.0,
+        packing: float = 0.0,
     ) -> None:
         self.rng = rng = Random(seed)
         self.options = ClientOptions(
@@ -45,12 +52,14 @@ class OnePeer:
         self._wants_first = wants_first
         self._keeps = keeps
         self._failing = failing
+        self._packing = packing
+        self._spent: set[CID] = set()  # served with what was not read, and not to be served again as it is
         self._useful = rng.random() < 0.7
         self._shares = rng.choice([(0.6, 0.5), (0.6, 0.5), (1.0, 0.0), (0.0, 0.0)])
         self.circles = 0
         """How often the queue named a time that had passed although nothing was to be done."""
         self._sending: Message | None = None
-        self._ways: tuple[deque[Message], deque[Answer]] = (deque(), deque())
+        self._ways: tuple[deque[Message], deque[Answer | int]] = (deque(), deque())
 
     # -- what a session does
 
@@ -92,6 +101,7 @@ class OnePeer:
             for entry in message.wantlist():
                 if entry.cancel and cancels:
                     self.held.pop(entry.cid, None)
+                    self._spent.discard(entry.cid)
                 elif not entry.cancel and not cancels:
                     self.held[entry.cid] = entry.want_type
             self.most_held = max(self.most_held, len(self.held))
@@ -100,7 +110,11 @@ class OnePeer:
         """The peer says something about what it has on its list, or about what it had."""
         rng = self.rng
         said: Answer = ([], [], [])
-        for cid in list(self.held):
+        ready = [cid for cid in self.held if cid not in self._spent]
+        if len(ready) > 1 and self._packing and rng.random() < self._packing:
+            self._pack(ready)
+            return
+        for cid in ready:
             chance = rng.random()
             if chance < 0.1 and self._useful:
                 said[0].append(cid)
@@ -112,12 +126,25 @@ class OnePeer:
                 said[2].append(cid)
         self._ways[1].append(said)
 
+    def _pack(self, cids: list[CID]) -> None:
+        if self._keeps:
+            self._spent.update(cids)
+        else:
+            for cid in cids:
+                del self.held[cid]
+        self._ways[1].append(self.rng.randrange(MAX_FRAME, 10 * MAX_FRAME))
+
     def hear(self) -> None:
         """The next answer reaches the queue."""
-        if self._ways[1]:
-            blocks, haves, dont_haves = self._ways[1].popleft()
-            self.queue.received(blocks, haves, dont_haves, self.now)
-            self.wanted.difference_update(blocks)
+        if not self._ways[1]:
+            return
+        answer = self._ways[1].popleft()
+        if isinstance(answer, int):
+            self.queue.answer_too_large(answer)
+            return
+        blocks, haves, dont_haves = answer
+        self.queue.received(blocks, haves, dont_haves, self.now)
+        self.wanted.difference_update(blocks)
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
@@ -138,7 +165,7 @@ class OnePeer:
 
     def settle(self, *, answering: bool = False) -> None:
         """Nothing new is wanted; what is under way arrives. Two minutes pass, or an hour of answers."""
-        self._failing = 0.0
+        self._failing = self._packing = 0.0
         end = self.now + (3600.0 if answering else 120.0)
         while self.now < end and not (answering and self._is_served()):
             for _ in range(4):

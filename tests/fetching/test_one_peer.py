@@ -83,3 +83,24 @@ def test_sends_that_fail_leave_nothing_behind(failing: float) -> None:
             peer.step()
         assert settled(peer), seed
         assert peer.most_held <= peer.options.max_outstanding_wants + ROOM, seed
+
+
+@pytest.mark.parametrize("failing", [0.0, 0.3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_too_large_to_be_read_leave_nothing_behind(kind: dict[str, bool], failing: float) -> None:
+    for seed in SEEDS:
+        peer = OnePeer(seed, packing=0.3, failing=failing, **kind)
+        for _ in range(400):
+            peer.step()
+        assert peer.queue.places.lowered, seed
+        assert peer.most_held <= peer.options.max_outstanding_wants + ROOM, seed
+        assert settled(peer), seed
+
+
+def test_what_was_not_read_comes_in_the_end() -> None:
+    for seed in SEEDS[::3]:
+        peer = OnePeer(seed, packing=0.3)
+        for _ in range(200):
+            peer.step()
+        peer.settle(answering=True)
+        assert not any(peer.queue.state(cid) for cid in peer.wanted), seed
