@@ -52,6 +52,10 @@ class Kubo:
         """Fetch a whole graph. Waits for ever for a block that nobody has."""
         self._call("PinCID", cid)
 
+    def download(self, cid: str, path: Path) -> None:
+        """Fetch one file, of one block here, in a session of its own."""
+        self._call("Download", cid, str(path))
+
     def close(self) -> None:
         self._call("CleanupNode")
 

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -28,7 +29,12 @@ from repository import Blocks, bytes_of, configure, free_port, links_to, made_bl
 
 DAG_PB_SHA256 = bytes([1, 0x70, 0x12, 32])
 CLOSE_TIMEOUT = 5.0
+STALL_TIMEOUT = 8.0
+LOOK = 0.5
+SINGLE = 8
+"""Blocks that are asked for at a time once a pin has stalled."""
 TIMED_OUT = "timed out"
+SHARED_MEMORY = Path("/dev/shm")
 LOG = Path("kubo.log")
 LOG_SHOWN = 4000
 
@@ -62,7 +68,7 @@ def serve(args: argparse.Namespace, folder: Path) -> int:
         pass
     # The library counts nothing that it would tell.
     say({"blocks_stored": len(set(cids))})
-    bounded(kubo.close, CLOSE_TIMEOUT)
+    Call(kubo.close).join(CLOSE_TIMEOUT)
     return 0
 
 
@@ -81,42 +87,98 @@ def fetch(args: argparse.Namespace, folder: Path) -> int:
     kubo.start()
     kubo.connect(args.peer)
     started = time.monotonic()
-    error = bounded(lambda: kubo.pin(text_of(root)), deadline - time.monotonic())
+    wanted = sorted(set(cids))
+    pinning = Call(lambda: kubo.pin(text_of(root)))
+    stalls = watch(pinning, kubo, blocks, wanted, deadline)
+    error = pinning.error
+    if not blocks.missing(wanted):
+        error = None
     seconds = time.monotonic() - started
-    sizes = list(blocks.sizes(sorted(set(cids))))
-    missing = len(set(cids)) - len(sizes)
+    sizes = list(blocks.sizes(wanted))
+    missing = len(wanted) - len(sizes)
     report: dict[str, object] = {
         "blocks": len(sizes),
         "bytes": sum(sizes),
         "missing": missing,
         "seconds": round(seconds, 6),
+        "stalls": stalls,
     }
     if error is None and missing:
         error = f"{missing} blocks did not come"
     if error is not None:
         report["error"] = error
     say(report)
-    if error != TIMED_OUT:
-        bounded(kubo.close, CLOSE_TIMEOUT)
+    if pinning.error != TIMED_OUT:
+        Call(kubo.close).join(CLOSE_TIMEOUT)
     return 0 if error is None else 1
 
 
-def bounded(call: Callable[[], None], timeout: float) -> str | None:
-    """What went wrong, or None; a call of the library that does not return in time is left to itself."""
-    errors: list[str] = []
+class Call:
+    """A call of the library in a thread; one that does not return is left to itself."""
 
-    def run() -> None:
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._errors: list[str] = []
+        self._call = call
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
         try:
-            call()
+            self._call()
         except KuboFailed as error:
-            errors.append(str(error))
+            self._errors.append(str(error))
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(max(0.0, timeout))
-    if thread.is_alive():
-        return TIMED_OUT
-    return errors[0] if errors else None
+    def join(self, timeout: float) -> bool:
+        """Whether it has returned within this time."""
+        self._thread.join(max(0.0, timeout))
+        return not self._thread.is_alive()
+
+    @property
+    def error(self) -> str | None:
+        if self._thread.is_alive():
+            return TIMED_OUT
+        return self._errors[0] if self._errors else None
+
+
+def watch(pinning: Call, kubo: Kubo, blocks: Blocks, wanted: list[bytes], deadline: float) -> int:
+    """Wait for the pin; returns how often it had stalled.
+
+    Now and then a session of this version stops asking although all that it asked for has come, whoever
+    serves. What is missing then is fetched block by block.
+    """
+    stalls, left, since = 0, len(wanted), time.monotonic()
+    while not pinning.join(LOOK) and time.monotonic() < deadline:
+        missing = blocks.missing(wanted)
+        if len(missing) < left:
+            left, since = len(missing), time.monotonic()
+        elif missing and time.monotonic() > since + STALL_TIMEOUT:
+            stalls += 1
+            singly(kubo, missing, deadline)
+            since = time.monotonic()
+        elif not missing:
+            pinning.join(LOOK)
+            break
+    return stalls
+
+
+def singly(kubo: Kubo, missing: list[bytes], deadline: float) -> None:
+    """Ask for each block by itself, some at a time."""
+    left = iter(missing)
+    guard = threading.Lock()
+
+    def work(number: int) -> None:
+        while time.monotonic() < deadline:
+            with guard:
+                cid = next(left, None)
+            if cid is None:
+                return
+            path = Path(f"single-{number}").absolute()
+            kubo.download(text_of(cid), path)
+            path.unlink(missing_ok=True)
+
+    calls = [Call(partial(work, number)) for number in range(SINGLE)]
+    for call in calls:
+        call.join(deadline - time.monotonic())
 
 
 def seconds(text: str) -> float:
@@ -148,7 +210,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     args = arguments()
-    with tempfile.TemporaryDirectory(prefix="kubo-peer-", ignore_cleanup_errors=True) as folder:
+    # kubo syncs each file that it writes.
+    where = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(dir=where, prefix="kubo-peer-", ignore_cleanup_errors=True) as folder:
         os.chdir(folder)  # the library leaves its log where it is loaded
         try:
             code: int = args.run(args, Path(folder))

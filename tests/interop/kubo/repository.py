@@ -104,6 +104,10 @@ class Blocks:
         path.write_bytes(data)
         return cid
 
+    def missing(self, cids: list[bytes]) -> list[bytes]:
+        """Those of which there is no file yet."""
+        return [cid for cid in cids if not self._path(cid).exists()]
+
     def sizes(self, cids: list[bytes]) -> Iterator[int]:
         """The size of each block that is there, whole and with the right digest."""
         for cid in cids:

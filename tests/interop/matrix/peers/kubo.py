@@ -49,5 +49,8 @@ PEER = Peer(
     remarks=(
         "Its library has no call for a block. Served blocks are put into the repository before the node "
         "opens it; wanted ones are fetched by pinning a node that links to all of them, 32 at a time.",
+        "A session of this version now and then stops asking before it has everything, whoever serves, boxo "
+        "included (274 of 3,000 in one of five runs). What is missing after 8 s is then fetched block by "
+        "block.",
     ),
 )
