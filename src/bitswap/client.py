@@ -487,3 +487,4 @@ class Client(Fetcher):
                 self._machine.on_deadline(now)
                 work = self._work(now)
             self._do(work)
+            del work  # a thread that waits keeps nothing of what it did

@@ -305,6 +305,7 @@ class Server:
                 self._guarded(self._handle, work)
             if pull:
                 self._guarded(self._serve)
+            del finished, work  # a thread that waits keeps nothing of what it did
 
     def _guarded(self, step: Callable[..., None], *args: object) -> None:
         """A fault in a step costs what the step was about and no thread."""

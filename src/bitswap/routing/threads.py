@@ -72,6 +72,7 @@ class Threads:
                 job()
             except Exception:
                 _log.exception("a job failed")
+            del job  # a thread that waits keeps nothing of what it did
 
 
 class Reading(Generic[_T]):

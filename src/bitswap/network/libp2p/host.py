@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from bitswap.errors import BitswapError, Closed, RemoteError, Timeout, UsageError
 from bitswap.message import Message
@@ -173,8 +174,12 @@ class Host:
             return None
         negotiation.attach(stream, self.reactor, timeout)
 
+        # An exchange that is over, and a connection that is gone, are not kept until its time has come.
+        opened, its_link = ref(stream), ref(link)
+
         def expired() -> None:
-            if not stream.closed:
+            stream, link = opened(), its_link()
+            if stream is not None and link is not None and not stream.closed:
                 handler = stream.handler
                 stream.reset()
                 handler.closed(Timeout(f"no end of {protocol} within {timeout:.1f} s"))

@@ -69,6 +69,7 @@ class Resolver:
                 return
             host, port, family, done = item
             done(_look_up(host, port, family))
+            del item, done  # a thread that waits keeps nothing of what it did
 
 
 def _look_up(host: str, port: int, family: int) -> list[SocketAddress] | Exception:

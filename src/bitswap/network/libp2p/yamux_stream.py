@@ -53,6 +53,7 @@ class YamuxStream:
     """Made by `Yamux.open_stream` or handed to `stream_opened`."""
 
     __slots__ = (
+        "__weakref__",
         "_credit_due",
         "_ending",
         "_local_ended",
