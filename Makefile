@@ -12,7 +12,7 @@ FUZZED := tests/fuzz tests/vectors/test_vectors.py tests/differential/test_machi
 	tests/conform/test_ours.py $(addprefix tests/fetching/test_,leaves_nothing.py exchange.py one_peer.py shelf.py)
 FILE ?=
 
-.PHONY: build demo test lint types interop interop-matrix fuzz asan faults bench bench-check bench-vs-boxo bench-nodes bench-scale clean
+.PHONY: build demo test lint types interop interop-matrix fuzz asan faults bench bench-check bench-vs-boxo bench-nodes bench-scale soak clean
 
 build: $(BUILT)
 
@@ -58,6 +58,10 @@ asan: build
 # About an hour: every fault of tests/sanitizers/faults.py is built into a copy, one at a time.
 faults: build
 	$(BIN)/python -m tests.sanitizers.plant $(ARGS)
+
+# An hour of peers and blocks that come and go: ARGS='--minutes 10' for less of it.
+soak: build
+	$(BIN)/python -m tests.soak $(ARGS)
 
 bench: build
 	$(BIN)/python -m pytest benchmarks --benchmark-quiet $(ARGS)
