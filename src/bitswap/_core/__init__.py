@@ -11,7 +11,7 @@ import warnings
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
-__all__ = ["IMPLEMENTATION", "FrameReader", "Message", "implementations"]
+__all__ = ["IMPLEMENTATION", "FrameReader", "Message", "implementations", "names"]
 
 
 def _compiled() -> ModuleType | None:
@@ -27,13 +27,14 @@ def _compiled() -> ModuleType | None:
         return None
 
 
+def names() -> tuple[str, ...]:
+    """What there is: "py", and "c" where it was built. The one that does not run is not loaded for that."""
+    return ("py",) if _compiled() is None else ("py", "c")
+
+
 def implementations() -> dict[str, ModuleType]:
-    """Both codecs by name: "py", and "c" where it was built."""
-    found = {"py": importlib.import_module("bitswap._core.wire_py")}
-    compiled = _compiled()
-    if compiled is not None:
-        found["c"] = compiled
-    return found
+    """Both codecs by name."""
+    return {name: importlib.import_module(f"bitswap._core.wire_{name}") for name in names()}
 
 
 IMPLEMENTATION: Literal["compiled", "pure"]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from bitswap.blockstore.flatfs import FlatfsBlockstore
 from bitswap.blockstore.interface import Blockstore
-from bitswap.blockstore.lmdb import LMDBBlockstore
 from bitswap.blockstore.memory import MemoryBlockstore
 from bitswap.blockstore.paths import default_path
 from bitswap.errors import UsageError
@@ -29,6 +28,8 @@ def open_store(url: str | None = None, options: StoreOptions | None = None) -> B
             raise UsageError(f"a store in memory has no path, as {url!r} has")
         return MemoryBlockstore()
     if scheme == "lmdb":
+        from bitswap.blockstore.lmdb import LMDBBlockstore  # loads a library of its own
+
         return LMDBBlockstore(_expanded(rest) if rest else default_path(), options)
     if scheme == "flatfs":
         if not rest:

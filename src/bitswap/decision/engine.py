@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bitswap.decision.implementations import chosen, implementations
+from bitswap.decision import implementations
+from bitswap.decision.implementations import chosen, names
 from bitswap.decision.ratelimit import RateLimit
 from bitswap.decision.score_ledger import DefaultScoreLedger, Receipt, ScoreLedger
 from bitswap.errors import UsageError
@@ -48,13 +49,12 @@ class Engine:
     ) -> None:
         self.self_id = self_id
         self.options = options = options or ServerOptions()
-        found = implementations()
         name = implementation or chosen()
-        if name not in found:
-            raise UsageError(f"there is no implementation {name!r} here, only {', '.join(found)}")
+        if name not in names():
+            raise UsageError(f"there is no implementation {name!r} here, only {', '.join(names())}")
         self.implementation = name if options.task_order is None else "py"
         """ "c" or "py"."""
-        classes = found[self.implementation]
+        classes = implementations.implementation(self.implementation)
         self._limit = RateLimit(
             options.max_peer_rate, options.max_total_rate, options.rate_burst, _LEAST_BURST
         )

@@ -9,8 +9,6 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from bitswap import _core
-from bitswap.decision.core import DecisionCore
-from bitswap.decision.request_queue import RequestQueue
 from bitswap.decision.score_ledger import DefaultScoreLedger
 
 
@@ -34,16 +32,27 @@ def _compiled(name: str) -> ModuleType | None:
         return None
 
 
+def names() -> tuple[str, ...]:
+    """What there is: "py", and "c" where the compiled core was built."""
+    return ("py", "c") if _compiled("decision_c") is not None and "c" in _core.names() else ("py",)
+
+
+def implementation(name: str) -> Implementation:
+    """One of `names`; the other is not loaded for it."""
+    if name == "py":
+        core = importlib.import_module("bitswap.decision.core")
+        queue = importlib.import_module("bitswap.decision.request_queue")
+        return Implementation(core.DecisionCore, queue.RequestQueue, DefaultScoreLedger)
+    compiled, accounts = importlib.import_module("bitswap._core.decision_c"), _compiled("accounts_c")
+    ledger = DefaultScoreLedger if accounts is None else accounts.DefaultScoreLedger
+    return Implementation(compiled.DecisionCore, compiled.RequestQueue, ledger)
+
+
 def implementations() -> dict[str, Implementation]:
-    """By name: "py", and "c" where the compiled core was built."""
-    found = {"py": Implementation(DecisionCore, RequestQueue, DefaultScoreLedger)}
-    core, accounts = _compiled("decision_c"), _compiled("accounts_c")
-    if core is not None and "c" in _core.implementations():
-        ledger = DefaultScoreLedger if accounts is None else accounts.DefaultScoreLedger
-        found["c"] = Implementation(core.DecisionCore, core.RequestQueue, ledger)
-    return found
+    """All of them by name."""
+    return {name: implementation(name) for name in names()}
 
 
 def chosen() -> str:
     """The name of the one that goes with the codec of this process."""
-    return "c" if _core.IMPLEMENTATION == "compiled" and "c" in implementations() else "py"
+    return "c" if _core.IMPLEMENTATION == "compiled" and "c" in names() else "py"

@@ -16,7 +16,7 @@ __all__ = ["Wantlist", "WantlistEntry", "implementations"]
 def implementations() -> dict[str, ModuleType]:
     """Modules with a `Wantlist` by name: "py", and "c" where the compiled core was built."""
     found = {"py": importlib.import_module("bitswap._core.wantlist_py")}
-    if "c" in _core.implementations():
+    if "c" in _core.names():
         with suppress(ModuleNotFoundError):
             found["c"] = importlib.import_module("bitswap._core.wantlist_c")
     return found
