@@ -64,6 +64,7 @@ LIMITS = {
     "blocks remembered to tell duplicates": REMEMBERED,
     "dials remembered for having failed": BACKOFFS,
     "items of server._engine._scores": 2,
+    "items of client._machine._unwanted": 2,
     "objects network.libp2p.timers.Timer": 100,
 }
 """What depends on who came last, or on how much came at once, and is bounded."""
