@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bitswap import CID, Bitswap, Block
-from bitswap._core import IMPLEMENTATION
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.message import MAX_FRAME, FrameReader, Message
 from bitswap.network.libp2p import Libp2pNetwork
@@ -70,7 +69,6 @@ class PackingServer:
             stream.write(answer.to_frame())
 
 
-@pytest.mark.xfail(IMPLEMENTATION == "pure", reason="the pure core does not end in time yet", run=False)
 @pytest.mark.timeout(60)
 def test_everything_comes_in_the_end() -> None:
     blocks = [Block.of(hashlib.shake_128(b"%d" % index).digest(256 * KIB)) for index in range(64)]
@@ -79,6 +77,7 @@ def test_everything_comes_in_the_end() -> None:
         ThreadPoolExecutor() as pool,
     ):
         puppet = Puppet(node.network.addrs[0])
+        puppet.open(PROTOCOL)  # that a stream is agreed tells that the node knows of the connection
         server = PackingServer(puppet, blocks)
         serving = pool.submit(server.serve)
         session = node.new_session(peers=[puppet.peer_id], broadcast=False)
