@@ -134,9 +134,9 @@ def fill_queue(node: Node, count: int = 5000) -> None:
 
 def test_messages_grow_while_the_peer_takes_them_fast() -> None:
     node = Node(stored="")
-    fill_queue(node)
-    sizes = sizes_of_messages(node, 0.01, 9)
-    assert sizes == [16 * KIB << step for step in range(7)] + [MIB, MIB]
+    fill_queue(node, 9000)
+    sizes = sizes_of_messages(node, 0.01, 10)
+    assert sizes == [16 * KIB << step for step in range(8)] + [2 * MIB, 2 * MIB]
 
 
 def test_messages_shrink_again_when_it_slows_down() -> None:

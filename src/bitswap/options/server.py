@@ -24,7 +24,7 @@ class ServerOptions:
     """Threads that look up, read and send; more help only while a store is slow (boxo TaskWorkerCount: 8)."""
     target_message_size: int = 16 * KIB
     """Bytes of blocks and presences per message to a peer, at first (boxo WithTargetMessageSize: 16 KiB)."""
-    max_target_message_size: int = 1 * MIB
+    max_target_message_size: int = 2 * MIB
     """The same for a peer that takes its messages fast; one block above it may be added."""
     max_outstanding_bytes: int = 1 * MIB
     """Bytes under way to a peer, at first; 0 = no limit (boxo MaxOutstandingBytesPerPeer: 1 MiB)."""
