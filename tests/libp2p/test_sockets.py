@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import socket
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Iterator
 
@@ -85,3 +89,32 @@ def test_buffers_that_cannot_be_used_are_refused(pair: Pair) -> None:
 def test_the_compiled_calls_are_taken() -> None:
     compiled = IMPLEMENTATION == "compiled" and hasattr(socket, "MSG_DONTWAIT")
     assert ((sockets.receive_into, sockets.send) != sockets.LIBRARY) == compiled
+
+
+CHURN = """
+import resource, socket
+from bitswap.network.libp2p import sockets
+
+def faults() -> int:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        ciphertext = [bytes(131_248) for _ in range(8)]
+        del ciphertext
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+first, second = socket.socketpair()
+first.setblocking(False)
+assert sockets.send(first, [bytes(1 << 17)]) > 1 << 16
+faults()
+print(faults())
+"""
+
+
+@pytest.mark.skipif(IMPLEMENTATION != "compiled", reason="the library's calls leave the heap alone")
+@pytest.mark.skipif("LD_PRELOAD" in os.environ, reason="it may bring another heap")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other heaps are not trimmed like this")
+@pytest.mark.timeout(60)
+def test_who_sends_much_keeps_the_memory_that_he_needs_again_and_again() -> None:
+    """Thousands of page faults otherwise."""
+    ended = subprocess.run([sys.executable, "-c", CHURN], capture_output=True, text=True, check=True)
+    assert int(ended.stdout) < 200
