@@ -13,7 +13,7 @@ from bitswap._core.records cimport (
     TASK_FLAGS, TASK_HAVE, WANTED, WITHDRAWN, Item, Peer, Queues, Slot, Want, cid_of, is_queued,
     key_priority, size_of, task_key, want_at, work_of,
 )
-from bitswap._core.taskheap cimport dequeue, enqueue, mark_slot, requeue
+from bitswap._core.taskheap cimport dequeue, dequeue_first, enqueue, mark_slot, requeue
 from bitswap._core.wantlists cimport unlink_hashed, unlink_want
 
 
@@ -131,16 +131,12 @@ cdef inline int64_t frame_bytes(const Queues* q, const Want* want) noexcept nogi
 
 
 cdef inline void expect_tasks(const Queues* q, const Peer* peer) noexcept nogil:
-    """Tell the processor which answers are likely to be taken after the next."""
+    """Tell the processor which answers may be taken after the next."""
     cdef const Slot* slots = peer.slots
-    if peer.queued < 7:
-        return
-    prefetch(cid_of(q, want_at(q, slots[1].want)))
-    prefetch(cid_of(q, want_at(q, slots[2].want)))
-    prefetch(want_at(q, slots[3].want))
-    prefetch(want_at(q, slots[4].want))
-    prefetch(want_at(q, slots[5].want))
-    prefetch(want_at(q, slots[6].want))
+    cdef uint32_t i
+    if peer.queued > 4:
+        for i in range(1, 5):
+            prefetch(cid_of(q, want_at(q, slots[i].want)))
 
 
 cdef inline void take_task(Queues* q, Peer* peer, Item* item) noexcept nogil:
@@ -155,8 +151,9 @@ cdef inline void take_task(Queues* q, Peer* peer, Item* item) noexcept nogil:
     item.want_seq = want.seq
     item.want_priority = 0
     item.flags = want.flags & (TASK_FLAGS | MARKS)  # marks for `untake_task` only
-    drop_task(q, peer, want)
-    want.flags &= ~MARKS
+    peer.queued_work -= item.work
+    dequeue_first(q, peer)
+    want.flags &= ~(TASK_FLAGS | MARKS)
     peer.active += want.active == 0
     want.active += 1
     want.kinds += (want_kinds(item.flags))
