@@ -165,8 +165,11 @@ cdef class DecisionCore(Lanes):
         if lookup is None:
             lookup = Lookup.__new__(Lookup)
             lookup.message = Message.__new__(Message)
+        self.expect(peer, 0)
         lookup.message.read(body)
+        self.expect(peer, 1)
         lookup.read(&self.q, lookup.message, self.longest)
+        self.expect(peer, 2)
         self.take(peer, lookup, sizes(lookup.cids) if lookup.asked else ())
         if lookup.recycle():
             self.spare = lookup

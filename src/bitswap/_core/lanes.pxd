@@ -15,8 +15,8 @@ from bitswap._core.records cimport (
 )
 from bitswap._core.slab cimport clear_slab, free_record, init_slab, reserve_records, take_record, trim_slab
 from bitswap._core.taskheap cimport free_slots
-from bitswap._core.turns cimport enter_turn, free_turns, init_turns, leave_line, leave_turn, reserve_turns, rest
-from bitswap._core.wantlists cimport free_popular, unlink_all
+from bitswap._core.turns cimport enter_turn, expect_turn, free_turns, init_turns, leave_line, leave_turn, reserve_turns, rest
+from bitswap._core.wantlists cimport expect_few, free_popular, unlink_all
 
 
 cdef inline int init_queues(Queues* q, const Secret* secret) noexcept nogil:
@@ -98,11 +98,18 @@ cdef inline void welcome(Queues* q, Peer* peer) noexcept nogil:
 
 
 cdef inline void expect_peer(const Peer* peer) noexcept nogil:
-    """Tell the processor that all of a record will be read, and its slots."""
+    """Tell the processor that all of a record will be read."""
     cdef int line
-    prefetch(peer.slots)
     for line in range(<int>(sizeof(Peer) // LINE) + 1):
         prefetch(<const uint8_t*>peer + line * LINE)
+
+
+cdef inline void expect_slots(const Queues* q, const Peer* peer) noexcept nogil:
+    """Tell the processor that the first slots of a peer will be read, and that its turn will change."""
+    prefetch(peer.slots)
+    prefetch(<const uint8_t*>peer.slots + LINE)
+    if peer.turn != NIL:
+        expect_turn(q, peer.turn)
 
 
 cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept nogil:
@@ -112,6 +119,7 @@ cdef inline void say_goodbye(Queues* q, uint32_t number, Peer* peer) noexcept no
     cdef PyObject* name = peer.name
     cdef uint64_t tie = peer.tie
     cdef int under_way = peer.under_way
+    expect_few(q, peer)
     leave_turn(q, peer)
     leave_line(q, peer)
     q.wanted -= peer.wanted

@@ -12,6 +12,7 @@ cdef class Lanes:
 
     cdef uint32_t find(self, object peer) except? 0xFFFFFFFFU
     cdef uint32_t admit(self, object peer) except? 0xFFFFFFFFU
+    cdef void expect(self, object peer, int step) noexcept
     cdef str name_of(self, uint32_t number)
     cdef int leave(self, object peer) except -1
     cdef void part(self, uint32_t number) noexcept

@@ -13,10 +13,12 @@ from bitswap._core cimport memory
 from bitswap._core.cidarena cimport KEY_ROOM, NIL, Cid
 from bitswap._core.cidstore cimport cid_at, cid_key, cid_length
 from bitswap._core.corecheck cimport check_queues, queues_bytes
-from bitswap._core.lanes cimport drop_peer, expect_peer, free_queues, init_queues, new_peer, reserve_peer, say_goodbye, trim_queues, welcome
+from bitswap._core.lanes cimport (
+    drop_peer, expect_peer, expect_slots, free_queues, init_queues, new_peer, reserve_peer, say_goodbye, trim_queues, welcome,
+)
 from bitswap._core.memory cimport grab, release
 from bitswap._core.objects_c cimport start_of
-from bitswap._core.peernames cimport add_name, drop_name, find_name, free_names, reserve_name
+from bitswap._core.peernames cimport add_name, drop_name, expect_name, find_name, free_names, likely_peer, reserve_name
 from bitswap._core.records cimport WANTED, Peer, Want, is_taken, peer_at, want_at
 from bitswap._core.wire_c cimport secret
 from bitswap._core.xxh64 cimport xxh64
@@ -82,6 +84,22 @@ cdef class Lanes:
             welcome(&self.q, peer_at(&self.q, number))
         return number
 
+    cdef void expect(self, object peer, int step) noexcept:
+        """Tell the processor what a message of a peer will need, step by step: each needs the one before."""
+        cdef const Peer* known
+        if type(peer) is not str:
+            return
+        if step == 0:
+            expect_name(&self.q, peer)
+            return
+        known = likely_peer(&self.q, peer)
+        if known == NULL:
+            return
+        if step == 1:
+            expect_peer(known)
+        elif step == 2:
+            expect_slots(&self.q, known)
+
     cdef str name_of(self, uint32_t number):
         return <str>peer_at(&self.q, number).name
 
@@ -98,6 +116,7 @@ cdef class Lanes:
         if number == NIL:
             return 0
         expect_peer(peer_at(&self.q, number))
+        expect_slots(&self.q, peer_at(&self.q, number))
         say_goodbye(&self.q, number, peer_at(&self.q, number))
         trim_queues(&self.q)
         self.part(number)

@@ -9,7 +9,7 @@ from cpython.ref cimport Py_XDECREF, Py_XINCREF
 from libc.stdint cimport uint32_t, uint64_t
 
 from bitswap._core.cidarena cimport NIL
-from bitswap._core.memory cimport grab_zeroed, release
+from bitswap._core.memory cimport grab_zeroed, prefetch, release
 from bitswap._core.records cimport Peer, Queues, is_taken, peer_at
 
 cdef extern from "Python.h":
@@ -42,6 +42,21 @@ cdef inline uint32_t find_name(const Queues* q, object name) noexcept:
             return q.names.places[place] - 1
         place = (place + 1) & (q.names.room - 1)
     return NIL
+
+
+cdef inline void expect_name(const Queues* q, object name) noexcept:
+    """Tell the processor that a name is about to be looked for."""
+    if q.names.count:
+        prefetch(&q.names.places[name_place(q, name)])
+
+
+cdef inline const Peer* likely_peer(const Queues* q, object name) noexcept:
+    """Who is likely to have that name; NULL if nobody has it, or that is not known."""
+    cdef uint32_t number
+    if q.names.count == 0:
+        return NULL
+    number = q.names.places[name_place(q, name)]
+    return peer_at(q, number - 1) if number else NULL
 
 
 cdef inline void put_name(Queues* q, uint32_t number) noexcept:

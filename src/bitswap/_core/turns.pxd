@@ -60,6 +60,17 @@ cdef inline void put_turn(Queues* q, uint32_t place, uint32_t number) noexcept n
     peer_at(q, number).turn = place
 
 
+cdef inline void expect_turn(const Queues* q, uint32_t place) noexcept nogil:
+    """Tell the processor of the peers with which one at `place` may change places when it leaves."""
+    cdef uint32_t child = 2 * place + 1
+    prefetch(peer_at(q, q.turns.heap[q.turns.count - 1]))
+    if place:
+        prefetch(peer_at(q, q.turns.heap[(place - 1) >> 1]))
+    if child + 1 < q.turns.count:
+        prefetch(peer_at(q, q.turns.heap[child]))
+        prefetch(peer_at(q, q.turns.heap[child + 1]))
+
+
 cdef inline void expect_turns(const Queues* q, uint32_t place) noexcept nogil:
     """Tell the processor of the four below the next two, which are compared after them."""
     cdef uint32_t first = 4 * place + 3

@@ -229,6 +229,13 @@ cdef inline void unlink_hashed(Queues* q, uint32_t number, uint32_t hash) noexce
     if entry.indexed and peer.popular != NULL:
         drop_popular(q, peer, number)
     drop_slot(q, peer, want.pos)
+    leave_list(q, want, entry, hash)
+    want.active = UNUSED
+    free_record(&q.wants, number)
+
+
+cdef inline void leave_list(Queues* q, const Want* want, Cid* entry, uint32_t hash) noexcept nogil:
+    """Take a want from the list of its CID, which goes if nobody else has to do with it."""
     if want.next != NIL:
         want_at(q, want.next).prev = want.prev
     if want.prev != NIL:
@@ -238,12 +245,18 @@ cdef inline void unlink_hashed(Queues* q, uint32_t number, uint32_t hash) noexce
         entry.indexed = entry.indexed and want.next != NIL
     else:
         cids_drop_hashed(&q.cids, want.cid, hash)
-    want.active = UNUSED
-    free_record(&q.wants, number)
+
+
+cdef inline void expect_few(const Queues* q, const Peer* peer) noexcept nogil:
+    """Tell the processor of the wants of a peer that has only some, since most will be looked at."""
+    cdef uint32_t i
+    if peer.count <= 4 * AHEAD:
+        for i in range(peer.count):
+            prefetch(want_at(q, peer.slots[i].want))
 
 
 cdef inline void unlink_all(Queues* q, Peer* peer) noexcept nogil:
-    """Forget all wants of a peer that has nothing queued; backwards, so that slots need not move."""
+    """Forget all wants of a peer that has nothing queued."""
     cdef uint32_t count = peer.count
     cdef uint32_t step, number
     cdef Want* want
@@ -259,4 +272,8 @@ cdef inline void unlink_all(Queues* q, Peer* peer) noexcept nogil:
             want.seq = expect_hash(q, want)
         if step >= 3 * AHEAD:
             number = peer.slots[count - 1 - (step - 3 * AHEAD)].want
-            unlink_hashed(q, number, want_at(q, number).seq)
+            want = want_at(q, number)
+            leave_list(q, want, cid_of(q, want), want.seq)
+            want.active = UNUSED
+            free_record(&q.wants, number)
+    peer.count = 0

@@ -7,13 +7,12 @@ from bitswap._core.answers cimport drop_task, mark_task, unlink_idle_hashed, wit
 from bitswap._core.cidarena cimport NIL
 from bitswap._core.cidstore cimport cids_prefetch
 from bitswap._core.ledger cimport drop_want
-from bitswap._core.memory cimport prefetch
 from bitswap._core.records cimport (
     AHEAD, LEDGER_FLAGS, TASK_FLAGS, WANTED, Peer, Queues, Want, is_queued, want_at,
 )
 from bitswap._core.rows cimport ROW_CANCEL, Wantlist, find_row
 from bitswap._core.taskheap cimport sweep_slots
-from bitswap._core.wantlists cimport expect_wants, unlink_all, unlink_want
+from bitswap._core.wantlists cimport expect_few, expect_wants, unlink_all, unlink_want
 
 cdef enum:
     MANY = 4    # answers that go are many if there are that many, and at least one in eight of all
@@ -72,14 +71,6 @@ cdef inline void cancel_wants(Queues* q, uint32_t number, Peer* peer, const Want
     for i in range(list.count):
         if list.notes[i].what & ROW_CANCEL and list.notes[i].want != NIL:
             unlink_idle_hashed(q, peer, list.notes[i].want, list.rows[i].hash)
-
-
-cdef inline void expect_few(const Queues* q, const Peer* peer) noexcept nogil:
-    """Tell the processor of the wants of a peer that has only some, since most will be looked at."""
-    cdef uint32_t i
-    if peer.count <= 4 * AHEAD:
-        for i in range(peer.count):
-            prefetch(want_at(q, peer.slots[i].want))
 
 
 cdef inline void cancel_want(Queues* q, Peer* peer, uint32_t number, uint32_t hash, bint many) noexcept nogil:
