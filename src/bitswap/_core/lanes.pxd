@@ -105,7 +105,10 @@ cdef inline void expect_peer(const Peer* peer) noexcept nogil:
 
 
 cdef inline void expect_slots(const Queues* q, const Peer* peer) noexcept nogil:
-    """Tell the processor that the first slots of a peer will be read, and that its turn will change."""
+    """Tell the processor that the first slots of a peer will be read, its wants looked for, and that its turn will change."""
+    if peer.popular != NULL:
+        prefetch(peer.popular)
+        prefetch(<const uint8_t*>peer.popular + LINE)
     prefetch(peer.slots)
     prefetch(<const uint8_t*>peer.slots + LINE)
     if peer.turn != NIL:

@@ -18,6 +18,10 @@ from bitswap._core.slab cimport free_record, take_record
 from bitswap._core.taskheap cimport add_slot, drop_slot
 
 
+cdef enum:
+    FEW = 16  # wants of a peer that are fetched all at once
+
+
 cdef inline uint32_t* places_of(const Popular* popular) noexcept nogil:
     return <uint32_t*>(popular + 1)
 
@@ -201,8 +205,17 @@ cdef inline bint is_alone(const Want* want) noexcept nogil:
 cdef inline void expect_wants(const Queues* q, uint32_t far, uint32_t nearer, uint32_t near) noexcept nogil:
     """Tell the processor what it will need to unlink three wants, AHEAD steps apart."""
     prefetch(want_at(q, far))
-    prefetch(cid_of(q, want_at(q, nearer)))
+    expect_list(q, want_at(q, nearer))
     expect_hash(q, want_at(q, near))
+
+
+cdef inline void expect_list(const Queues* q, const Want* want) noexcept nogil:
+    """Tell the processor of the CID of a want, and of those beside it in its list."""
+    prefetch(cid_of(q, want))
+    if want.next != NIL:
+        prefetch(want_at(q, want.next))
+    if want.prev != NIL:
+        prefetch(want_at(q, want.prev))
 
 
 cdef inline uint32_t expect_hash(const Queues* q, const Want* want) noexcept nogil:
@@ -250,30 +263,50 @@ cdef inline void leave_list(Queues* q, const Want* want, Cid* entry, uint32_t ha
 cdef inline void expect_few(const Queues* q, const Peer* peer) noexcept nogil:
     """Tell the processor of the wants of a peer that has only some, since most will be looked at."""
     cdef uint32_t i
-    if peer.count <= 4 * AHEAD:
+    if peer.count <= FEW:
         for i in range(peer.count):
             prefetch(want_at(q, peer.slots[i].want))
 
 
 cdef inline void unlink_all(Queues* q, Peer* peer) noexcept nogil:
-    """Forget all wants of a peer that has nothing queued."""
+    """Forget all wants of a peer that has nothing queued. Their records have been fetched if there are only few, see `expect_few`."""
     cdef uint32_t count = peer.count
-    cdef uint32_t step, number
-    cdef Want* want
+    cdef uint32_t step
     free_popular(peer)  # at once, and not want by want
+    if count <= FEW:
+        for step in range(count):
+            expect_list(q, slot_want(q, peer, step))
+        for step in range(count):
+            note_hash(q, slot_want(q, peer, step))
+        for step in range(count):
+            unlink_noted(q, peer.slots[step].want)
+        peer.count = 0
+        return
     # Each want goes through four stages, AHEAD steps apart: its record, its CID and the bucket of that are fetched first.
     for step in range(count + 3 * AHEAD):
         if step < count:
-            prefetch(want_at(q, peer.slots[count - 1 - step].want))
+            prefetch(slot_want(q, peer, count - 1 - step))
         if AHEAD <= step < count + AHEAD:
-            prefetch(cid_of(q, want_at(q, peer.slots[count - 1 - (step - AHEAD)].want)))
+            expect_list(q, slot_want(q, peer, count - 1 - (step - AHEAD)))
         if 2 * AHEAD <= step < count + 2 * AHEAD:
-            want = want_at(q, peer.slots[count - 1 - (step - 2 * AHEAD)].want)
-            want.seq = expect_hash(q, want)
+            note_hash(q, slot_want(q, peer, count - 1 - (step - 2 * AHEAD)))
         if step >= 3 * AHEAD:
-            number = peer.slots[count - 1 - (step - 3 * AHEAD)].want
-            want = want_at(q, number)
-            leave_list(q, want, cid_of(q, want), want.seq)
-            want.active = UNUSED
-            free_record(&q.wants, number)
+            unlink_noted(q, peer.slots[count - 1 - (step - 3 * AHEAD)].want)
     peer.count = 0
+
+
+cdef inline Want* slot_want(const Queues* q, const Peer* peer, uint32_t place) noexcept nogil:
+    return want_at(q, peer.slots[place].want)
+
+
+cdef inline void note_hash(const Queues* q, Want* want) noexcept nogil:
+    """Keep the hash of the CID of a want that goes where its age was."""
+    want.seq = expect_hash(q, want)
+
+
+cdef inline void unlink_noted(Queues* q, uint32_t number) noexcept nogil:
+    """Forget a want of which `note_hash` was told; its slot is for the caller."""
+    cdef Want* want = want_at(q, number)
+    leave_list(q, want, cid_of(q, want), want.seq)
+    want.active = UNUSED
+    free_record(&q.wants, number)
