@@ -4,17 +4,17 @@
 Nothing here needs memory. A want that has become idle, see `is_idle`, is for the caller to unlink.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from bitswap._core.cidstore cimport cid_length
-from bitswap._core.memory cimport prefetch
+from bitswap._core.memory cimport LINE, prefetch
 from bitswap._core.records cimport (
     BLOCK_OVERHEAD, MARKS, MERGE_BITSWAP, MERGE_REPLACE, PRESENCE_OVERHEAD, REPEATED, TASK_BLOCK, TASK_DENIAL,
     TASK_FLAGS, TASK_HAVE, WANTED, WITHDRAWN, Item, Peer, Queues, Slot, Want, cid_of, is_queued,
     key_priority, size_of, task_key, want_at, work_of,
 )
 from bitswap._core.taskheap cimport dequeue, dequeue_first, enqueue, mark_slot, requeue
-from bitswap._core.wantlists cimport unlink_hashed, unlink_want
+from bitswap._core.wantlists cimport FEW, unlink_hashed, unlink_want
 
 
 # An answer to be queued.
@@ -128,6 +128,21 @@ cdef inline int64_t frame_bytes(const Queues* q, const Want* want) noexcept nogi
     if want.flags & TASK_BLOCK and want.flags & TASK_HAVE:
         return length + size_of(q, want) + BLOCK_OVERHEAD
     return length + PRESENCE_OVERHEAD
+
+
+cdef inline void expect_queue(const Peer* peer) noexcept nogil:
+    """Tell the processor that the answers to a peer are about to be taken; `expect_first` follows."""
+    cdef int line
+    prefetch(peer.name)
+    for line in range(3):
+        prefetch(<const uint8_t*>peer.slots + line * LINE)
+
+
+cdef inline void expect_first(const Queues* q, const Peer* peer) noexcept nogil:
+    """Tell the processor which wants have the first answers, or are likely to have."""
+    cdef uint32_t i
+    for i in range(min(peer.queued, <uint32_t>FEW)):
+        prefetch(want_at(q, peer.slots[i].want))
 
 
 cdef inline void expect_tasks(const Queues* q, const Peer* peer) noexcept nogil:

@@ -101,8 +101,11 @@ cdef class Envelope:
         cdef list held = list(blocks)
         cdef Outgoing out = Outgoing.__new__(Outgoing, self.asked)
         cdef Item* item
-        cdef Py_ssize_t place = 0
+        cdef Py_ssize_t place
         cdef uint32_t i
+        for place in range(min(<Py_ssize_t>2 * AHEAD, len(held))):
+            expect_block(held[place])
+        place = 0
         for i in range(self.flight.count):
             item = &self.flight.items[i]
             if not is_block(item):

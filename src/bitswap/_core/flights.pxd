@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t, uint32_t
 
 from bitswap._core.answers cimport (
-    end_task, expect_tasks, frame_bytes, put_back, take_task, unlink_idle, unlink_idle_hashed, untake_task, vanish,
+    end_task, expect_first, expect_queue, expect_tasks, frame_bytes, put_back, take_task, unlink_idle, unlink_idle_hashed, untake_task, vanish,
 )
 from bitswap._core.evictions cimport drop_order
 from bitswap._core.lanes cimport rest_if_idle, update_peer
@@ -16,7 +16,7 @@ from bitswap._core.records cimport (
 )
 from bitswap._core.taskheap cimport trim_slots
 from bitswap._core.turns cimport note_service
-from bitswap._core.wantlists cimport expect_hash
+from bitswap._core.wantlists cimport FEW, expect_hash
 
 cdef extern from *:
     """
@@ -64,6 +64,7 @@ cdef inline int board(Queues* q, Peer* peer, Flight* flight, int64_t target, int
     -1, and nothing has changed, when memory is short.
     """
     cdef int64_t weight = 0
+    expect_first(q, peer)
     while weight < target and peer.queued and may_have_more(q, peer):
         room -= frame_bytes(q, want_at(q, peer.slots[0].want))
         if room < 0 and flight.count:
@@ -98,6 +99,8 @@ cdef inline void depart(Queues* q, uint32_t number, Peer* peer, Flight* flight, 
     q.active_work += flight.work
     note_service(q, number, peer, now)
     update_peer(q, number, peer)
+    if q.turns.count:
+        expect_queue(peer_at(q, q.turns.heap[0]))
 
 
 cdef inline bint is_current(const Queues* q, const Flight* flight) noexcept nogil:
@@ -143,6 +146,11 @@ cdef inline void expect_cid(const Queues* q, const Item* item) noexcept nogil:
         prefetch(cid_of(q, want_at(q, item.want)))
 
 
+cdef inline void expect_bucket(const Queues* q, Item* item) noexcept nogil:
+    if not item.flags & LATER:
+        item.seq = expect_hash(q, want_at(q, item.want))  # its age is of no account any more
+
+
 cdef inline void land_item(Queues* q, Peer* peer, const Item* item) noexcept nogil:
     """An answer was sent; the hash of its CID is in `seq`."""
     if not item.flags & LATER:
@@ -154,8 +162,11 @@ cdef inline void land_well(Queues* q, Flight* flight, double now) noexcept nogil
     """The answers were sent, or there was nothing to send."""
     cdef Peer* peer = peer_at(q, flight.peer)
     cdef uint32_t step
-    cdef Item* item
     if not land(q, flight):
+        return
+    if flight.count <= FEW:
+        land_few(q, peer, flight)
+        flight_landed(q, peer, flight, now)
         return
     # Each goes through four stages, as in `unlink_all`.
     for step in range(flight.count + 3 * AHEAD):
@@ -164,15 +175,32 @@ cdef inline void land_well(Queues* q, Flight* flight, double now) noexcept nogil
         if AHEAD <= step < flight.count + AHEAD:
             expect_cid(q, &flight.items[step - AHEAD])
         if 2 * AHEAD <= step < flight.count + 2 * AHEAD:
-            item = &flight.items[step - 2 * AHEAD]
-            if not item.flags & LATER:
-                item.seq = expect_hash(q, want_at(q, item.want))  # its age is of no account any more
+            expect_bucket(q, &flight.items[step - 2 * AHEAD])
         if step >= 3 * AHEAD:
             land_item(q, peer, &flight.items[step - 3 * AHEAD])
+    flight_landed(q, peer, flight, now)
+
+
+cdef inline void land_few(Queues* q, Peer* peer, Flight* flight) noexcept nogil:
+    """The answers of a flight that are so few that all they need is fetched at once."""
+    cdef uint32_t i
+    for i in range(flight.count):
+        prefetch(want_at(q, flight.items[i].want))
+    for i in range(flight.count):
+        expect_cid(q, &flight.items[i])
+    for i in range(flight.count):
+        expect_bucket(q, &flight.items[i])
+    for i in range(flight.count):
+        land_item(q, peer, &flight.items[i])
+
+
+cdef inline void flight_landed(Queues* q, Peer* peer, const Flight* flight, double now) noexcept nogil:
     trim_slots(peer)
     pace_sent(q, peer, now - flight.taken_at, flight.more)
     peer.failures = 0
     update_peer(q, flight.peer, peer)
+    if q.turns.count:
+        expect_first(q, peer_at(q, q.turns.heap[0]))
 
 
 cdef inline bint is_told(const Item* item, bint denials) noexcept nogil:
