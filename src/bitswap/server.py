@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from bitswap.block import Block
@@ -216,18 +215,14 @@ class Server:
             # The network may go on without us.
             self._tell_network(self._network.resume, peer)
         self._workers.join()
+        self._settle()
         if self._unwatch is not None:
             tell("metrics", self._unwatch)
 
     def __enter__(self) -> Server:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # What takes no time, on the thread of whoever tells it
@@ -294,18 +289,15 @@ class Server:
             with self._wake:
                 if not self._await_work():
                     return
-                finished = list(self._finished)
-                self._finished.clear()
                 work = self._inboxes.take(self._clock.now())
-                pull = self._pull or bool(finished) or work is not None
+                pull = self._pull or bool(self._finished) or work is not None
                 self._pull = False
-            if finished:
-                self._settle(finished)
+            self._settle()
             if work is not None:
                 self._guarded(self._handle, work)
             if pull:
                 self._guarded(self._serve)
-            del finished, work  # a thread that waits keeps nothing of what it did
+            del work  # a thread that waits keeps nothing of what it did
 
     def _guarded(self, step: Callable[..., None], *args: object) -> None:
         """A fault in a step costs what the step was about and no thread."""
@@ -331,8 +323,13 @@ class Server:
                 self._wake.wait(min(when for when in (deadline, held) if when is not None) - now)
         return not self._closed
 
-    def _settle(self, finished: Iterable[tuple[Envelope, BaseException | None, float]]) -> None:
+    def _settle(self) -> None:
         """Tell the engine of sends that ended."""
+        with self._wake:
+            finished = list(self._finished)
+            self._finished.clear()
+        if not finished:
+            return
         with self._engine_lock:
             for envelope, error, when in finished:
                 if error is None:
@@ -488,6 +485,9 @@ class Server:
         with self._wake:
             self._finished.append((envelope, error, now))
             self._wake.notify()
+        if self._closed:
+            # No worker is left to tell, and what was sent counts to the end.
+            self._settle()
 
     def _wake_puller(self) -> None:
         with self._wake:

@@ -45,6 +45,41 @@ def test_closing_while_a_send_is_under_way(network: FakeNetwork) -> None:
     network.flush()
 
 
+class _Busy:
+    """A lock that is never free at once."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+
+    def acquire(self, blocking: bool = True) -> bool:
+        return blocking and self._lock.acquire()
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_was_sent_counts_to_the_end(network: FakeNetwork, when: str) -> None:
+    network.manner["A"] = "keep"
+    server = Server(network, store_with("a"))
+    vars(server)["_engine_lock"] = _Busy(vars(server)["_engine_lock"])
+    network.start(server)
+    network.deliver("A", wants("a"))
+    network.next("A")
+    if when == "after":
+        server.close()
+    network.end("A")
+    network.flush()
+    server.close()
+    assert server.stat().blocks_sent == 1
+
+
 @pytest.mark.parametrize("stage", ["sizes", "reads"])
 def test_closing_while_the_store_is_read(network: FakeNetwork, stage: str) -> None:
     store = store_with("a")

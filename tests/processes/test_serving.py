@@ -168,10 +168,12 @@ def test_blocks_that_another_process_adds_are_served(tmp_path: Path, client: Mak
     file = tmp_path / "late"
     # More than the map that the workers opened.
     file.write_bytes(os.urandom(80 * 1024 * 1024))
-    with serving("--store", store, "--workers", 2) as (ready, process):
+    with serving("--store", store, "--workers", 2, *ADMIN) as (ready, process):
         nodes = [client(ready["addrs"][0]) for _ in range(2)]
         root = CID(json.loads(bitswap("add", file, "--store", store, "--json").stdout)["cid"])
         assert [node.get_block(root, timeout=60).cid for node in nodes] == [root, root]
+        # A block may be here before the server has read that the stream which it opened for it is agreed.
+        until(lambda: ask(ready, "/stat")["blocks_sent"] == 2)
         told, errors = ended(process)
     assert (told["blocks_sent"], errors) == (2, "")
 

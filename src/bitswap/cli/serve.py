@@ -43,14 +43,16 @@ def run(args: argparse.Namespace) -> int:
         scrape = make_scrape() if args.admin is not None else None
         metrics = None if scrape is None else scrape.metrics
         listen = args.listen or [LISTEN]
-        with opened_node(args, store, listen, serving=_limits(args), metrics=metrics) as node:
-            with administered(node, args.admin, scrape) as admin:
-                network = node.network
-                tell(args, {"peer_id": network.self_id, "addrs": list(network.addrs), "roots": roots}, admin)
-                while not stop.wait(WAKE_SECONDS):
-                    pass
-            stat = node.stat()
-    tell_end(args, stat_record(stat))
+        with (
+            opened_node(args, store, listen, serving=_limits(args), metrics=metrics) as node,
+            administered(node, args.admin, scrape) as admin,
+        ):
+            network = node.network
+            tell(args, {"peer_id": network.self_id, "addrs": list(network.addrs), "roots": roots}, admin)
+            while not stop.wait(WAKE_SECONDS):
+                pass
+    # What leaves while the node closes counts as well.
+    tell_end(args, stat_record(node.stat()))
     return 0
 
 
