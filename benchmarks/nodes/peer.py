@@ -14,14 +14,16 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.nodes.procfs import peak_bytes
 from bitswap import CID, Bitswap, Block
 from bitswap.blockstore import MemoryBlockstore
 from bitswap.client import Client
-from bitswap.dag import BlockSource, ImportOptions, add_path, read_file
 from bitswap.network.libp2p import Libp2pNetwork
+
+if TYPE_CHECKING:
+    from bitswap.dag import BlockSource
 
 
 def repeated(seed: str, index: int, size: int) -> bytes:
@@ -81,6 +83,8 @@ def serve(args: argparse.Namespace) -> None:
         args.cids_out.write_text("".join(names))
     roots: dict[str, str] = {}
     if args.file:
+        from bitswap.dag import ImportOptions, add_path
+
         roots[str(args.file)] = str(add_path(args.file, store, ImportOptions(cid_version=1)).cid)
     network = Libp2pNetwork(["/ip4/127.0.0.1/tcp/0"], security=[args.security])
     with Bitswap(network, store):
@@ -125,6 +129,8 @@ def _fetch(args: argparse.Namespace, source: Client | Bitswap, cids: list[CID]) 
 
 
 def _read(source: BlockSource, root: CID) -> int:
+    from bitswap.dag import read_file  # for files only: who fetches blocks does without
+
     with closing(read_file(source, root)) as parts:
         return sum(len(part) for part in parts)
 

@@ -10,6 +10,7 @@ from libc.stdint cimport uint8_t, uintptr_t
 from libc.string cimport memcpy
 
 import hashlib
+import os
 
 __all__ = ["FOUND", "digest"]
 
@@ -32,32 +33,77 @@ cdef End digest_end = NULL
 cdef object _sha256 = hashlib.sha256
 
 
-cdef uintptr_t address(object library, str name) except? 0:
-    """Of a function, 0 when it is not there."""
-    import ctypes
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    #define HAVE_DLSYM 0
+    static void *library_of(const char *path) { (void)path; return NULL; }
+    static void *symbol_of(void *library, const char *name) { (void)library; (void)name; return NULL; }
+    #else
+    #include <dlfcn.h>
+    #define HAVE_DLSYM 1
+    static void *library_of(const char *path) { return dlopen(path, RTLD_NOW); }
+    static void *symbol_of(void *library, const char *name) { return dlsym(library, name); }
+    #endif
+    """
+    const bint HAVE_DLSYM
+    void* library_of(const char* path)
+    void* symbol_of(void* library, const char* name)
 
-    found = getattr(library, name, None)
-    return 0 if found is None else ctypes.cast(found, ctypes.c_void_p).value
+
+cdef class Library:
+    """What an extension module was linked with; a symbol is looked for there, too. Kept open to the end.
+
+    `ctypes`, with a library of its own to load, is left to the system that has no `dlsym`.
+    """
+
+    cdef void* handle
+    cdef object loaded
+
+    def __cinit__(self, str path):
+        cdef bytes name
+        if HAVE_DLSYM:
+            if path is None:
+                self.handle = library_of(NULL)
+            else:
+                name = os.fsencode(path)
+                self.handle = library_of(PyBytes_AS_STRING(name))
+            if self.handle == NULL:
+                raise OSError("the library of hashlib does not open")
+        else:
+            import ctypes
+
+            self.loaded = ctypes.PyDLL(path)
+
+    cdef uintptr_t address(self, str name) except? 0:
+        """Of a function, 0 when it is not there."""
+        cdef bytes word
+        if HAVE_DLSYM:
+            word = name.encode()
+            return <uintptr_t>symbol_of(self.handle, PyBytes_AS_STRING(word))
+        import ctypes
+
+        found = getattr(self.loaded, name, None)
+        return 0 if found is None else ctypes.cast(found, ctypes.c_void_p).value
 
 
 cdef int find() except -1:
     """Set the names above, or leave them alone."""
     global evp_digest, algorithm, ctx_make, ctx_free, digest_begin, digest_more, digest_end
+    cdef Library library
     cdef uintptr_t fetch, known, compute
     try:
-        import ctypes
         import _hashlib
 
-        # A symbol is looked for in what the extension module was linked with, too.
-        library = ctypes.PyDLL(getattr(_hashlib, "__file__", None))
-        compute = address(library, "EVP_Digest")
-        fetch = address(library, "EVP_MD_fetch")
-        known = address(library, "EVP_sha256")
-        ctx_make = <Make>address(library, "EVP_MD_CTX_new")
-        ctx_free = <Free>address(library, "EVP_MD_CTX_free")
-        digest_begin = <Begin>address(library, "EVP_DigestInit_ex")
-        digest_more = <More>address(library, "EVP_DigestUpdate")
-        digest_end = <End>address(library, "EVP_DigestFinal_ex")
+        library = Library(getattr(_hashlib, "__file__", None))
+        compute = library.address("EVP_Digest")
+        fetch = library.address("EVP_MD_fetch")
+        known = library.address("EVP_sha256")
+        ctx_make = <Make>library.address("EVP_MD_CTX_new")
+        ctx_free = <Free>library.address("EVP_MD_CTX_free")
+        digest_begin = <Begin>library.address("EVP_DigestInit_ex")
+        digest_more = <More>library.address("EVP_DigestUpdate")
+        digest_end = <End>library.address("EVP_DigestFinal_ex")
     except (ImportError, OSError, TypeError):
         return 0
     if fetch:

@@ -14,7 +14,6 @@ from typing import Protocol
 from bitswap.errors import RemoteError, UsageError
 from bitswap.network.libp2p.identity import PeerIdentity
 from bitswap.network.libp2p.multistream import Initiator, Listener, NegotiationError, Negotiator
-from bitswap.network.libp2p.noise import noise_channel
 from bitswap.network.libp2p.security import (
     NOISE_ID,
     TLS_ID,
@@ -23,11 +22,9 @@ from bitswap.network.libp2p.security import (
     HandshakeError,
     SecureChannel,
 )
-from bitswap.network.libp2p.tls import tls_channel
 from bitswap.network.libp2p.yamux import NORMAL, SessionHandler, Yamux
 from bitswap.options import NetworkOptions
 
-FACTORIES: dict[str, ChannelFactory] = {TLS_ID: tls_channel, NOISE_ID: noise_channel}
 _NAMES = {"tls": TLS_ID, "noise": NOISE_ID}
 
 
@@ -57,14 +54,29 @@ class Stage(Enum):
 
 
 def security_ids(names: Sequence[str]) -> tuple[str, ...]:
-    """Protocol ids for "tls" and "noise" (or the ids themselves), in order. Raises UsageError."""
+    """Protocol ids for "tls" and "noise" (or the ids themselves), in order. Raises UsageError.
+
+    Their libraries are loaded here, so that no connection waits for that.
+    """
     ids = tuple(_NAMES.get(name, name) for name in names)
     for protocol in ids:
-        if protocol not in FACTORIES:
+        if protocol not in _NAMES.values():
             raise UsageError(f"no security protocol {protocol!r}; there are {', '.join(_NAMES)}")
+        _factory(protocol)
     if not ids:
         raise UsageError("at least one security protocol is needed")
     return ids
+
+
+def _factory(protocol: str) -> ChannelFactory:
+    """Who makes channels of this id. pyOpenSSL, which only TLS needs, is a tenth of a node's memory."""
+    if protocol == TLS_ID:
+        from bitswap.network.libp2p.tls import tls_channel
+
+        return tls_channel
+    from bitswap.network.libp2p.noise import noise_channel
+
+    return noise_channel
 
 
 class Connection:
@@ -143,7 +155,7 @@ class Connection:
     def _secure(self, protocol: str) -> None:
         self.security = protocol
         self.stage = Stage.HANDSHAKE
-        self._channel = FACTORIES[protocol](
+        self._channel = _factory(protocol)(
             self._identity, initiator=self.initiator, expected_peer=self._expected_peer
         )
         self._channel.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from bitswap.errors import UsageError
@@ -42,6 +41,8 @@ def create_key_file(path: Path, data: bytes) -> bool:
 
     The name appears only when all bytes are on disk, so nobody ever reads half a key.
     """
+    import tempfile  # with all compressors of the standard library, for a file that is made once
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
