@@ -100,7 +100,7 @@ class TestANewcomerWithOneWant:
 @OPTIONS
 def test_eight_peers_that_never_read_take_nothing_from_the_ninth(options: ServerOptions) -> None:
     """Its messages are the same, and leave at the same times, as when it is alone and a round is long."""
-    options = replace(options, max_round_bytes=16 * MIB)
+    options = replace(options, max_round_bytes=32 * MIB)
     deaf = [f"deaf {number}" for number in range(8)]
 
     def times(*others: str) -> list[tuple[float, int]]:
