@@ -40,6 +40,7 @@ MACHINES = (
     "network/libp2p/noise*.py",
     "network/libp2p/tls*.py",
     "network/libp2p/yamux*.py",
+    "network/libp2p/arrivals.py",
     "network/libp2p/message_reader.py",
 )
 

@@ -223,11 +223,20 @@ class Bitswap(Fetcher):
     def message_received(self, peer: Peer, message: Message) -> None:
         if self._tracer is not None:
             tell("tracer", self._tracer.message_received, peer, message)
-        wanted = self.client.receive(peer, message)
+        wanted = self.client.receive(peer, (message,))
         if self.server is not None:
             if wanted:
                 self.server.blocks_received(peer, wanted)
             self.server.message_received(peer, message)
+
+    def messages_received(self, peer: Peer, messages: Sequence[Message]) -> None:
+        """Of nothing but blocks: there is something for the server in what was wanted only."""
+        if self._tracer is not None:
+            for message in messages:
+                tell("tracer", self._tracer.message_received, peer, message)
+        wanted = self.client.receive(peer, messages)
+        if self.server is not None and wanted:
+            self.server.blocks_received(peer, wanted)
 
     def receive_error(self, peer: Peer, error: BaseException) -> None:
         self.client.receive_error(peer, error)

@@ -147,17 +147,24 @@ class Client(Fetcher):
         self._tell(lambda now: self._machine.peer_disconnected(peer, reason, now))
 
     def message_received(self, peer: Peer, message: Message) -> None:
-        self.receive(peer, message)
+        self.receive(peer, (message,))
 
-    def receive(self, peer: Peer, message: Message) -> list[Block]:
-        """Take in a message and return those of its blocks that somebody had asked for."""
+    def messages_received(self, peer: Peer, messages: Sequence[Message]) -> None:
+        self.receive(peer, messages)
+
+    def receive(self, peer: Peer, messages: Sequence[Message]) -> list[Block]:
+        """Take in messages and return those of their blocks that somebody had asked for.
+
+        More than one only of nothing but blocks.
+        """
         if self._tracer is not None:
-            tell("tracer", self._tracer.message_received, peer, message)
+            for message in messages:
+                tell("tracer", self._tracer.message_received, peer, message)
         with self._lock:
             if self._closed:
                 return []
             now = self._clock.now()
-            received = self._machine.message_received(peer, message, now)
+            received = self._machine.messages_received(peer, messages, now)
             work = self._work(now)
         if self._metrics is not None:
             self._measure(self._metrics, received)

@@ -100,6 +100,28 @@ class WantManager:
             self._sessions.answers_received(peer, haves, dont_haves, now)
         return received
 
+    def messages_received(self, peer: Peer, messages: Sequence[Message], now: float) -> Received:
+        """The same for some messages; several have nothing but blocks, and count as one that has them all."""
+        if len(messages) == 1:
+            return self.message_received(peer, messages[0], now)
+        blocks = [block for message in messages for block in message.blocks()]
+        cids = [block.cid for block in blocks]
+        if len(set(cids)) < len(cids):
+            return self._one_by_one(peer, messages, now)
+        self._messages += len(messages)
+        self._peers.received(peer, cids, (), (), now)
+        return self._blocks_received(peer, blocks, cids, now)
+
+    def _one_by_one(self, peer: Peer, messages: Sequence[Message], now: float) -> Received:
+        """What came twice is wanted once."""
+        whole = Received([], [], [])
+        for message in messages:
+            part = self.message_received(peer, message, now)
+            whole.wanted.extend(part.wanted)
+            whole.duplicates.extend(part.duplicates)
+            whole.unwanted.extend(part.unwanted)
+        return whole
+
     def stream_broke(self, peer: Peer, error: BaseException, now: float) -> None:
         """A stream of `peer` was reset here because of `error`: what it held did not come."""
         if isinstance(error, FrameTooLarge):

@@ -6,6 +6,7 @@ import pytest
 
 from bitswap.block import Block
 from bitswap.cid import CID
+from bitswap.message import Message
 from bitswap.testutils import cids_of, make_blocks
 from tests.client.harness import Harness
 
@@ -120,6 +121,39 @@ class TestDirect:
             assert rounds <= 3
             run.take(sub)
         assert run.machine.stat().dup_blocks_received == 0
+
+
+def of(*blocks: Block) -> Message:
+    message = Message()
+    for block in blocks:
+        message.add_block(block)
+    return message
+
+
+class TestMessagesAtOnce:
+    def test_are_all_taken_in(self, blocks: list[Block], cids: list[CID]) -> None:
+        run = Harness("a")
+        sub = run.want(cids[:3])
+        run.sent()
+        came = run.machine.messages_received("a", [of(block) for block in blocks[:4]], run.now)
+        assert came.wanted == blocks[:3]
+        assert came.unwanted == blocks[3:4]
+        assert run.take(sub) == blocks[:3]
+        assert run.machine.stat().messages_received == 4
+        assert run.machine.stat().blocks_received == 4
+        assert run.sent() == {}
+
+    def test_may_bring_a_block_twice(self, blocks: list[Block], cids: list[CID]) -> None:
+        run = Harness("a")
+        sub = run.want(cids[:2])
+        run.sent()
+        twice = [of(blocks[0]), of(blocks[1]), of(blocks[0])]
+        came = run.machine.messages_received("a", twice, run.now)
+        assert came.wanted == blocks[:2]
+        assert len(came.duplicates) + len(came.unwanted) == 1
+        assert run.take(sub) == blocks[:2]
+        assert run.machine.stat().messages_received == 3
+        assert run.machine.stat().blocks_received == 3
 
 
 class TestSilence:

@@ -285,9 +285,9 @@ def test_a_slow_store_does_not_make_the_network_wait_for_unwanted_blocks() -> No
         for _ in range(100):
             message = Message()
             message.add_block(some(1)[0])
-            client.receive("peer", message)
+            client.receive("peer", [message])
         assert len(asked) == 3
         clock.time += 1000.0
-        client.receive("peer", message)
+        client.receive("peer", [message])
         assert len(asked) == 4
         client.close()

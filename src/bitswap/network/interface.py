@@ -41,6 +41,13 @@ class Receiver(Protocol):
         """A stream from `peer` broke the protocol and was reset; the connection may go on."""
 
 
+class BatchReceiver(Receiver, Protocol):
+    """A receiver that takes several messages at once; a network may tell it so, or one by one."""
+
+    def messages_received(self, peer: Peer, messages: Sequence[Message]) -> None:
+        """Messages of `peer` that hold nothing but blocks, in the order in which they came."""
+
+
 class Network(Protocol):
     """Messages between peers over connections of this object's own. Every method is safe from any thread."""
 

@@ -7,7 +7,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from weakref import ref
 
 from bitswap.errors import BitswapError, Closed, RemoteError, Timeout, UsageError
@@ -15,6 +15,7 @@ from bitswap.message import Message
 from bitswap.metrics.interface import NetworkMetrics
 from bitswap.metrics.sends import wants_timed
 from bitswap.network.interface import WANTS, Receiver, SendDone
+from bitswap.network.libp2p.arrivals import Arrivals
 from bitswap.network.libp2p.identify import (
     IDENTIFY_ID,
     IDENTIFY_PUSH_ID,
@@ -39,6 +40,7 @@ from bitswap.tracer import tell
 
 if TYPE_CHECKING:
     from bitswap._core.ahead_c import HashAhead
+    from bitswap.network.interface import BatchReceiver
 
 _log = logging.getLogger("bitswap.network")
 
@@ -75,6 +77,8 @@ class Host:
         self.listen_addrs: tuple[bytes, ...] = ()
         self._identity = identity
         self._receiver = receiver
+        together = self._deliver_together if hasattr(receiver, "messages_received") else None
+        self._arrivals = Arrivals(together, reactor.defer)
         self._metrics = metrics
         self._served = (*self.protocols, IDENTIFY_ID, IDENTIFY_PUSH_ID, PING_ID)
         self._pings: dict[str, int] = {}
@@ -90,6 +94,7 @@ class Host:
         for lane in list(remote.lanes.values()):
             lane.close(error)
         self._pings.pop(remote.id, None)
+        self._arrivals.tell()
         self._tell(lambda: self._receiver.peer_disconnected(remote.id, reason))
 
     def link_up(self, remote: RemotePeer, link: Link) -> None:
@@ -294,13 +299,16 @@ class Host:
         link.last_message = self.reactor.now()
         if self._metrics is not None:
             tell("metrics", self._metrics.message_received, message.body_size)
-        try:
-            self._receiver.message_received(remote.id, message)
-        except Exception:
-            _log.exception("the receiver failed on a message of %s", remote.id)
+        if not self._arrivals.add(remote.id, message):
+            self._tell(lambda: self._receiver.message_received(remote.id, message))
+
+    def _deliver_together(self, peer: str, messages: Sequence[Message]) -> None:
+        receiver = cast("BatchReceiver", self._receiver)
+        self._tell(lambda: receiver.messages_received(peer, messages))
 
     def stream_broke(self, remote: RemotePeer, error: BaseException) -> None:
         _log.debug("a stream of %s was reset: %s", remote.id, error)
+        self._arrivals.tell()
         self._tell(lambda: self._receiver.receive_error(remote.id, error))
 
     def message_sent(self, remote: RemotePeer, message: Message) -> None:
