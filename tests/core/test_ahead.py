@@ -211,3 +211,29 @@ def test_decoded_twice(ahead: Any) -> None:
     message.add_block(Block.of(DATA))
     (body,) = read(ahead, message.to_frame(), 9_000)
     assert pairs(decoded(body)) == pairs(decoded(body)) == pairs(message)
+
+
+def test_announced_and_never_sent(ahead: Any, ahead_c: ModuleType) -> None:
+    """Memory for bytes that have not come stays within its limit, and is counted back."""
+    size = 1 << 22
+    head = encode(size + 12) + b"\x1a" + encode(size + 10) + field(0x0A, PREFIX) + b"\x12" + encode(size)
+    readers = [reader_of(ahead) for _ in range(20)]
+    for step in (40, 100_000, 100_000):
+        for reader in readers:
+            assert reader.feed((head + bytes(step))[:step] if step == 40 else bytes(step)) == []
+            assert ahead.early <= ahead_c.MOST_EARLY + 20 * 200_040
+    readers.clear()
+    del reader
+    assert ahead.early == 0
+
+
+def test_kept_blocks_of_many_messages(ahead: Any) -> None:
+    """Memory that grows for as long as blocks are kept."""
+    rng = random.Random(8)
+    kept = []
+    for _ in range(40):
+        message = PlainMessage()
+        message.add_block(Block.of(rng.randbytes(700_001)))
+        (body,) = read(ahead, message.to_frame(), 65_536)
+        kept.append((pairs(decoded(body)), pairs(message)))
+    assert all(got == sent for got, sent in kept)

@@ -94,11 +94,12 @@ cdef class FrameReader:
                 if self.ahead is not None and self.length >= least:
                     self.arrival = Arrival(self.body, self.ahead)
             chunk = min(self.length - self.have, end - p)
-            memcpy(PyBytes_AS_STRING(self.body) + self.have, p, chunk)
+            if self.arrival is None:
+                memcpy(PyBytes_AS_STRING(self.body) + self.have, p, chunk)
+            else:
+                self.arrival.take(p, chunk)
             self.have += chunk
             p += chunk
-            if self.arrival is not None:
-                self.arrival.arrived(self.have)
             if self.have < self.length:
                 return 0
             body = self.body if self.arrival is None else self.arrival

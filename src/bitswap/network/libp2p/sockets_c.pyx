@@ -8,6 +8,8 @@ interval, a thousand times what the call takes.
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_SetFromErrno
 
+from bitswap._core.heap cimport hold
+
 __all__ = ["ready", "receive_into", "send"]
 
 cdef enum:
@@ -21,7 +23,6 @@ cdef extern from *:
     #include <sys/types.h>
     #include <sys/socket.h>
     #include <sys/uio.h>
-    #include <stdlib.h>
     #include <string.h>
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0 /* Python ignores the signal */
@@ -32,12 +33,6 @@ cdef extern from *:
         message.msg_iov = pieces;
         message.msg_iovlen = count;
         return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-    /* glibc gives free memory at the end of its heap back to the system, and gets it again page by page. It keeps twice the
-       size of the largest chunk with pages of its own that was ever freed, so one is; elsewhere that does nothing. */
-    static void bitswap_hold(size_t size) {
-        void *volatile chunk = malloc(size);
-        free(chunk);
     }
     #ifdef __linux__
     #include <sys/epoll.h>
@@ -64,7 +59,6 @@ cdef extern from *:
     Py_ssize_t recv(int fd, void* data, size_t size, int flags) noexcept
     Py_ssize_t gather "bitswap_send"(int fd, iovec* pieces, int count) noexcept
     int look "bitswap_ready"(int fd, int* found, unsigned int* events, int room) noexcept
-    void hold "bitswap_hold"(size_t size) noexcept
     int MSG_DONTWAIT
 
 cdef bint holding = False
