@@ -1,4 +1,4 @@
-"""Blocks copied and hashed by a second thread: the same messages as without, however the bytes are cut."""
+"""Blocks hashed by a second thread: the same messages as without, however the bytes are cut."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class NetworkOptions:
     read_budget: int = 1 * MIB
     """Bytes read from one connection before the others have their turn."""
     hash_threads: int = 1
-    """Threads that copy and hash blocks of 16 KiB and more while their messages come, 0 or 1 (our choice: one
+    """Threads that hash blocks of 16 KiB and more while their messages come, 0 or 1 (our choice: one
     keeps up with the network's thread)."""
     read_slice: float = 0.005
     """Seconds of the network thread's own time for the same (our choice), since a flood of small frames makes

@@ -1,4 +1,4 @@
-"""The thread that copies and hashes large blocks while the rest of their messages still comes."""
+"""The thread that hashes large blocks while the rest of their messages still comes."""
 
 from __future__ import annotations
 
