@@ -19,7 +19,7 @@ class HashAhead:
         """End `run`, after what it is at; from then on nothing is done ahead."""
 
 class Arrival:
-    """A body whose large blocks went where they stay as they came; `Message.from_body` takes it like bytes."""
+    """A body whose large blocks lie elsewhere; `Message.from_body` takes it like bytes."""
 
     def __len__(self) -> int: ...
     def __bytes__(self) -> bytes: ...
