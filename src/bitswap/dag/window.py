@@ -178,7 +178,7 @@ class Window(Generic[C, E]):
     def wants(self, *, lazily: bool = False) -> list[CID]:
         """What is to be wanted from now on, most urgent first.
 
-        `lazily`: only once a sixteenth of the window is free, so that small blocks are not wanted one by one.
+        `lazily`: only once a quarter of the window is free, so that blocks are not wanted a few at a time.
         """
         if not (lazily and self.outstanding and self._is_nearly_full()):
             self._expand_held()
@@ -315,8 +315,8 @@ class Window(Generic[C, E]):
         return None
 
     def _is_nearly_full(self) -> bool:
-        blocks = self._leaf_blocks - max(1, self._leaf_blocks // 16)
-        return self.live > blocks or self.bytes > self._leaf_bytes - self._leaf_bytes // 16
+        blocks = self._leaf_blocks - max(1, self._leaf_blocks // 4)
+        return self.live > blocks or self.bytes > self._leaf_bytes - self._leaf_bytes // 4
 
     def _follow(self, frame: _Frame) -> None:
         """Make a place for the next child of a node, and want its block."""
