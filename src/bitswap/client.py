@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
@@ -21,7 +20,7 @@ from bitswap.clock import Clock, SystemClock
 from bitswap.errors import Cause, Closed, NotFound, Timeout, as_reason
 from bitswap.explanation import Explanation
 from bitswap.getter import Fetcher, Getter, PeersLost, Waiter, describe
-from bitswap.network.interface import WANTS, Network, Peer
+from bitswap.network.interface import WANTS, AnyThread, Network, Peer
 from bitswap.oneblock import OneBlock
 from bitswap.options import ClientOptions, RoutingOptions
 from bitswap.providerdriver import ProviderDriver
@@ -453,7 +452,7 @@ class Client(Fetcher):
         for peer, message, queue in work.messages:
             if self._tracer is not None:
                 tell("tracer", self._tracer.message_sent, peer, message)
-            done = partial(self._send_done, queue)
+            done = AnyThread(self._send_done, queue)
             try:
                 self.network.send(peer, message, WANTS, done)
             except Exception as error:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
+from bitswap.block import Block
+from bitswap.cid import CID
 from bitswap.errors import RemoteError, UsageError
-from bitswap.network.interface import ANSWERS, WANTS
+from bitswap.message import Message
+from bitswap.network.interface import ANSWERS, WANTS, AnyThread, SendDone
 from bitswap.options import KIB, MIB, NetworkOptions
 from tests.libp2p.nodes import Done, MakeNode, Node, datas, join, message_of, send
 from tests.libp2p.puppet import WAIT
@@ -241,3 +245,62 @@ def test_what_was_sent_before_close_still_arrives(make_node: MakeNode) -> None:
     assert done.wait() is None
     right[1].wait(lambda: right[1].disconnected == [(one, None)])
     assert datas(right[1]) == [b"first", b"last"]
+
+
+def test_a_short_send_that_any_thread_may_end_is_made_by_the_caller_or_the_network(
+    make_node: MakeNode,
+) -> None:
+    """By whom is a matter of chance, except that both happen; nothing is lost, doubled or out of order."""
+    left, right = make_node(), make_node()
+    _, two = join(left, right)
+    count, by = 300, set[int]()
+    sent: list[CID] = []
+    while len(by) < 2 or len(sent) < count:
+        message, ended = Message(), Done()
+        sent.append(Block.of(b"%d" % len(sent)).cid)
+        message.add_entry(sent[-1], 1)
+
+        def done(error: BaseException | None, ended: Done = ended) -> None:
+            by.add(threading.get_ident())
+            ended(error)
+
+        if len(sent) % 3 == 0:
+            left[0].ping(two)  # the thread is about to go to sleep
+        left[0].send(two, message, WANTS, AnyThread(done))
+        assert ended.wait() is None
+        assert len(sent) < 100_000, "one and the same thread sends all"
+    right[1].wait(lambda: len(right[1].messages) == len(sent))
+    assert [entry.cid for _, message in right[1].messages for entry in message.wantlist()] == sent  # type: ignore[attr-defined]
+    assert by == {threading.get_ident(), left[0]._reactor._thread.ident}  # type: ignore[union-attr]
+
+
+def test_a_send_that_is_interrupted_costs_its_peer(
+    make_node: MakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right, other = make_node(), make_node(), make_node()
+    _, two = join(left, right)
+    join(left, other)
+    message, caller, began = Message(), threading.get_ident(), time.monotonic()
+    message.add_entry(Block.of(b"wanted").cid, 1)
+
+    def send_or_be_interrupted(remote: object, message: Message, lane: int, done: SendDone) -> None:
+        if threading.get_ident() == caller:
+            raise KeyboardInterrupt
+        done(None)
+
+    def send_until_interrupted() -> None:
+        while time.monotonic() < began + WAIT:
+            done = Done()
+            left[0].send(two, message, WANTS, AnyThread(done))
+            done.wait()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(left[0]._host, "send", send_or_be_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            send_until_interrupted()
+    left[1].wait(lambda: [peer for peer, _ in left[1].disconnected] == [two])
+    assert isinstance(left[1].disconnected[0][1], RemoteError)
+    assert send(other[0], left[0].self_id, message_of(b"unharmed")) is None
+    left[1].wait(lambda: datas(left[1]) == [b"unharmed"])
+    assert left[0].connect(right[0].addrs[0]) == two
+    assert send(left[0], two, message_of(b"again")) is None

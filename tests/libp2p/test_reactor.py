@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -217,3 +218,151 @@ def test_it_sleeps_while_there_is_nothing_to_do() -> None:
     assert fired.wait(WAIT)
     reactor.stop()
     assert clock.reads < 30
+
+
+def sleeping(reactor: Reactor) -> None:
+    """Return once the reactor's thread sleeps, which no event tells."""
+    ask(reactor)
+    deadline = time.monotonic() + WAIT
+    while not reactor._sleeping:
+        assert time.monotonic() < deadline
+
+
+def never() -> None:
+    raise AssertionError("nothing was interrupted")
+
+
+def test_a_call_here_is_made_by_the_caller_while_the_thread_sleeps(reactor: Reactor) -> None:
+    seen: list[object] = []
+
+    def call() -> None:
+        seen.append((threading.get_ident(), reactor.on_thread))
+        reactor.defer(lambda: seen.append("deferred"))
+
+    sleeping(reactor)
+    reactor.call_here(call, never)
+    assert seen == [(threading.get_ident(), True), "deferred"]
+    assert not reactor.on_thread
+
+
+def test_a_call_here_waits_its_turn_while_the_thread_works(reactor: Reactor) -> None:
+    seen: list[object] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        go_on.wait(WAIT)
+        seen.append("work")
+
+    reactor.call(work)
+    assert begun.wait(WAIT)
+    reactor.call_here(lambda: seen.append(threading.get_ident()), never)
+    reactor.call(lambda: seen.append("after"))
+    assert seen == []
+    go_on.set()
+    ask(reactor)
+    assert seen == ["work", reactor._thread.ident, "after"]
+
+
+def test_what_a_call_here_leaves_is_done_by_the_thread(reactor: Reactor) -> None:
+    """Its calls, its timers, what deferred work defers, and what it has watched."""
+    here, there = socket.socketpair()
+    done = [threading.Event() for _ in range(4)]
+    by: list[int] = []
+
+    class Ready:
+        def ready(self, events: int) -> None:
+            reactor.unregister(here)
+            tell(3)
+
+        def crashed(self, error: Exception) -> None:
+            raise error
+
+    def tell(index: int) -> None:
+        by.append(threading.get_ident())
+        done[index].set()
+
+    with here, there:
+        for index, callback in enumerate(
+            (
+                lambda: reactor.call(lambda: tell(0)),
+                lambda: reactor.later(0.001, lambda: tell(1)) and None,
+                lambda: reactor.defer(lambda: reactor.defer(lambda: tell(2))),
+                lambda: reactor.register(here, READ, Ready()),
+            )
+        ):
+            sleeping(reactor)
+            reactor.call_here(callback, never)
+            if index == 3:
+                there.send(b"x")
+            assert done[index].wait(WAIT)
+    assert set(by) == {reactor._thread.ident}
+
+
+def test_calls_here_of_many_threads_never_run_together(reactor: Reactor) -> None:
+    seen: list[int] = []
+    inside = threading.Lock()
+
+    def count() -> None:
+        if inside.acquire(blocking=False):
+            seen.append(threading.get_ident())
+            inside.release()
+
+    def caller() -> None:
+        for _ in range(500):
+            reactor.call_here(count, never)
+
+    threads = [threading.Thread(target=caller) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ask(reactor)
+    assert len(seen) == 4000
+
+
+def test_a_call_here_that_is_interrupted_is_told_and_the_reactor_goes_on(reactor: Reactor) -> None:
+    told: list[int] = []
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    sleeping(reactor)
+    with pytest.raises(KeyboardInterrupt):
+        reactor.call_here(interrupt, lambda: told.append(threading.get_ident()))
+    ask(reactor)
+    assert told == [reactor._thread.ident]
+    sleeping(reactor)
+    reactor.call_here(lambda: told.append(0), never)
+    assert told[1:] == [0]
+
+
+def test_a_call_here_that_raises_is_logged(reactor: Reactor, caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    sleeping(reactor)
+    with caplog.at_level(logging.ERROR, "bitswap.network"):
+        reactor.call_here(fail, never)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_call_here_of_a_call_here_and_a_stop_by_one() -> None:
+    reactor = Reactor(read_buffer=1024)
+    reactor.start()
+    seen: list[str] = []
+
+    def inner() -> None:
+        seen.append("inner")
+        reactor.stop()
+
+    def outer() -> None:
+        reactor.call_here(inner, never)
+        seen.append("outer")
+
+    sleeping(reactor)
+    reactor.call_here(outer, never)
+    reactor.join()
+    assert seen == ["outer", "inner"]
+    with pytest.raises(Closed):
+        reactor.call_here(outer, never)

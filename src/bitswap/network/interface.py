@@ -9,6 +9,7 @@ and not blocks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ ANSWERS = 1
 """Lane of the serving half: blocks, HAVEs and DONT_HAVEs."""
 
 SendDone = Callable[[BaseException | None], None]
+
+
+class AnyThread(partial[None]):
+    """A `done` that may also be called by the thread that sends, before `send` returns.
+
+    A network can then send in that thread without waking another one. Hold no lock that `done` takes.
+    """
 
 
 class Receiver(Protocol):
@@ -90,7 +98,8 @@ class Network(Protocol):
 
         At most one send a (peer, lane) may be under way. `done(None)` is called on the network thread when
         the lane can take the next message (the bytes left for the transport's own bounded buffer),
-        `done(error)` when the message was not sent. It is called exactly once.
+        `done(error)` when the message was not sent. It is called exactly once. An
+        AnyThread may be called by the caller's thread instead.
         """
 
     def pause(self, peer: Peer) -> None:

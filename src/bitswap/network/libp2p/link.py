@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections import deque
-from time import thread_time
+from time import perf_counter, thread_time
 from typing import Protocol
 
 from bitswap.errors import RemoteError, Timeout
@@ -159,7 +159,7 @@ class Link:
     def _read(self) -> None:
         cipher, plain = self.reactor.cipher, self.reactor.plain
         budget = self.options.read_budget
-        began = thread_time()
+        began = perf_counter(), thread_time()
         while budget > 0 and self._reading and not self.closed:
             size = self._read_size
             try:
@@ -176,13 +176,16 @@ class Link:
         if not self.closed:
             self.schedule_flush()
 
-    def _has_worked(self, began: float) -> bool:
+    def _has_worked(self, began: tuple[float, float]) -> bool:
         """Whether the others have their turn; bytes that make much work are read a few at a time.
 
         A frame of yamux can have 12 bytes or a million, so that bytes alone say little. It is the thread's
-        own time that counts: waiting for the interpreter is nobody's fault.
+        own time that counts: waiting for the interpreter is nobody's fault. It is dear to ask for, and never
+        more than what has passed.
         """
-        if thread_time() - began < self.options.read_slice:
+        passed, own = began
+        limit = self.options.read_slice
+        if perf_counter() - passed < limit or thread_time() - own < limit:
             self._read_size = min(2 * self._read_size, len(self.reactor.cipher))
             return False
         self._read_size = max(self._read_size // 2, _LEAST_READ)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from bitswap.errors import BitswapError, Closed, RemoteError, Timeout, UsageError
 from bitswap.message import PROTOCOLS, Message, supports_have
 from bitswap.metrics.interface import Metrics, NetworkGauges, NetworkMetrics, Stop
-from bitswap.network.interface import WANTS, Peer, Receiver, SendDone
+from bitswap.network.interface import WANTS, AnyThread, Peer, Receiver, SendDone
 from bitswap.network.libp2p.addresses import dialable
 from bitswap.network.libp2p.connection import security_ids
 from bitswap.network.libp2p.descriptors import raise_descriptor_limit
@@ -37,6 +37,8 @@ _SPARE_DESCRIPTORS = 64
 """Files that the rest of the process may need."""
 _GRACE = 5.0
 """Seconds a waiting caller gives the reactor beyond the deadline that the reactor keeps itself."""
+_SHORT = 64
+"""Wants of a message that takes no longer to write than another thread to wake."""
 _CLOSE_POLL = 0.005
 _SCOPE = "exchange_bitswap"
 """Under which boxo exports what such a network measures."""
@@ -309,16 +311,30 @@ class Libp2pNetwork:
     # Messages.
 
     def send(self, peer: Peer, message: Message, lane: int, done: SendDone) -> None:
-        def start() -> None:
-            if self._swarm.closed:
-                self._host.call_done(done, Closed("the network is closed"))
-            else:
-                self._host.send(self._swarm.peers.get(peer), message, lane, done)
-
         try:
-            self._running().call(start)
+            reactor = self._running()
+            if isinstance(done, AnyThread) and lane == WANTS and message.entry_count <= _SHORT:
+                self._send_here(reactor, peer, message, lane, done)
+            else:
+                reactor.call(lambda: self._send(peer, message, lane, done))
         except Closed as error:
             done(error)
+
+    def _send_here(self, reactor: Reactor, peer: Peer, message: Message, lane: int, done: SendDone) -> None:
+        """Send it before this returns, if the network's thread sleeps; `done` comes after the write."""
+
+        def after_flush(error: BaseException | None) -> None:
+            reactor.defer(lambda: self._host.call_done(done, error))
+
+        reactor.call_here(
+            lambda: self._send(peer, message, lane, after_flush), lambda: self._swarm.break_off(peer)
+        )
+
+    def _send(self, peer: Peer, message: Message, lane: int, done: SendDone) -> None:
+        if self._swarm.closed:
+            self._host.call_done(done, Closed("the network is closed"))
+        else:
+            self._host.send(self._swarm.peers.get(peer), message, lane, done)
 
     def pause(self, peer: Peer) -> None:
         remote = self._swarm.peers.get(peer) if self._reactor is not None else None

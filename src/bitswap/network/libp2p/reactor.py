@@ -1,6 +1,7 @@
 """The one thread that owns all sockets: it waits for them, for timers, and for calls of other threads.
 
-What is not said to be safe from any thread runs on this thread alone, so nothing above it needs a lock.
+What is not said to be safe from any thread runs in its turns alone, so nothing above it needs a lock. While
+it sleeps between two of them another thread can take one (`call_here`): a short call then wakes nobody.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Protocol
 
 from bitswap.clock import Clock, SystemClock
 from bitswap.errors import Closed
-from bitswap.network.libp2p.selector import new_selector
+from bitswap.network.libp2p.selector import Ready, new_selector
 from bitswap.network.libp2p.sockets import receive_into, send
 from bitswap.network.libp2p.timers import Timer, Timers
 
@@ -38,7 +39,7 @@ class SocketHandler(Protocol):
 
 
 class Reactor:
-    """Filled by any thread before `start`; afterwards only `call`, `stop` and `on_thread` are for all."""
+    """Filled by any thread before `start`; from then on what is above `idle` is for all of them."""
 
     def __init__(
         self, *, read_buffer: int, name: str = "bitswap-network", clock: Clock | None = None
@@ -53,6 +54,13 @@ class Reactor:
         self._calls: deque[Callable[[], None]] = deque()
         self._deferred: list[Callable[[], None]] = []
         self._lock = threading.Lock()
+        self._turn_lock = threading.Lock()
+        self._owner: int | None = None
+        """Whose turn it is, or was last."""
+        self._sleeping = False
+        self._sleeps_until: float | None = None
+        self._changed = False
+        """Sockets are watched otherwise than when the thread went to sleep, which not every selector sees."""
         self._awake = False
         self._stopping = False
         self._stopped = False
@@ -71,8 +79,8 @@ class Reactor:
 
     @property
     def on_thread(self) -> bool:
-        """Whether the caller runs on the reactor's thread."""
-        return threading.get_ident() == self._thread.ident
+        """Whether the caller has the turn: on the reactor's thread, or in a call made by `call_here`."""
+        return threading.get_ident() == self._owner
 
     def call(self, callback: Callable[[], None]) -> None:
         """Run `callback` on the thread soon, in the order of the calls. Raises Closed once it has stopped."""
@@ -84,6 +92,20 @@ class Reactor:
                 return
             self._awake = True
         self._wake()
+
+    def call_here(self, callback: Callable[[], None], interrupted: Callable[[], None]) -> None:
+        """Run `callback` now, as the thread would, if it sleeps; otherwise as `call`. For what takes no time.
+
+        `interrupted` runs on the thread if something like KeyboardInterrupt ends it halfway. Raises Closed.
+        """
+        if not self._sleeping or self.on_thread:
+            self.call(callback)
+            return
+        with self._turn_lock:
+            if taken := self._sleeping and not (self._calls or self._deferred or self._stopping):
+                self._take_turn(callback, interrupted)
+        if not taken:
+            self.call(callback)
 
     def stop(self) -> None:
         """End the loop after what was called before, and wait for the thread, unless the caller is on it."""
@@ -130,10 +152,12 @@ class Reactor:
 
     def register(self, sock: socket.socket, events: int, handler: SocketHandler) -> None:
         """Watch `sock`."""
+        self._changed = True
         self._selector.register(sock, events, handler)
 
     def modify(self, sock: socket.socket, events: int, handler: SocketHandler) -> None:
         """Watch it for other events."""
+        self._changed = True
         self._selector.modify(sock, events, handler)
 
     def unregister(self, sock: socket.socket) -> None:
@@ -143,15 +167,47 @@ class Reactor:
         except (KeyError, ValueError):
             pass
 
+    def _take_turn(self, callback: Callable[[], None], interrupted: Callable[[], None]) -> None:
+        """A turn of another thread: its call and what that defers; the rest of it is for the reactor's."""
+        self._owner = threading.get_ident()
+        try:
+            self._guarded(callback)
+            self._run_deferred()
+        except BaseException:
+            self._calls.append(interrupted)
+            raise
+        finally:
+            self._owner = None
+            deadline, until = self._timers.next_deadline(), self._sleeps_until
+            if (
+                self._calls
+                or self._deferred
+                or self._changed
+                or (deadline is not None and (until is None or deadline < until))
+            ):
+                self._wake()
+
     def _run(self) -> None:
         try:
+            ready: Ready = []
             while not self._stopping:
-                self._turn()
+                with self._turn_lock:
+                    self._sleeping = False
+                    self._owner = self._thread.ident
+                    self._turn(ready)
+                    timeout = self._timeout()
+                    self._owner = None
+                    self._changed = False
+                    self._sleeping = timeout != 0.0
+                ready = self._selector.select(timeout)
         finally:
-            self._shut()
+            with self._turn_lock:
+                self._sleeping = False
+                self._owner = self._thread.ident
+                self._shut()
 
-    def _turn(self) -> None:
-        for key, events in self._selector.select(self._timeout()):
+    def _turn(self, ready: Ready) -> None:
+        for key, events in ready:
             handler: SocketHandler | None = key.data
             if handler is None:
                 self._slept()
@@ -166,14 +222,18 @@ class Reactor:
             if callback is None:
                 break
             self._guarded(callback)
+        self._run_deferred()
+
+    def _run_deferred(self) -> None:
         deferred, self._deferred = self._deferred, []
         for callback in deferred:
             self._guarded(callback)
 
     def _timeout(self) -> float | None:
+        """How long the thread may sleep."""
         if self._calls or self._deferred or self._stopping:
             return 0.0
-        deadline = self._timers.next_deadline()
+        self._sleeps_until = deadline = self._timers.next_deadline()
         return None if deadline is None else max(0.0, deadline - self._clock.now())
 
     def _slept(self) -> None:

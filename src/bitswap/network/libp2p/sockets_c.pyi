@@ -6,5 +6,8 @@ def receive_into(fd: int, buffer: memoryview) -> int:
 def send(fd: int, parts: Iterable[bytes | memoryview]) -> int:
     """As `socket.sendmsg`, of the first of `parts`, on a socket that does not block."""
 
-def ready(fd: int) -> list[tuple[int, int]]:
-    """What `select.epoll.poll(0)` of the epoll with this descriptor says; OSError where there is no epoll."""
+def ready(fd: int, wait: int) -> list[tuple[int, int]]:
+    """What `select.epoll.poll` says of this descriptor's epoll within `wait` milliseconds (-1: no limit).
+
+    The interpreter lock is given up only to wait. OSError where there is no epoll.
+    """

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
-"""Calls of sockets that do not block, with the interpreter lock held; not built on Windows.
+"""Calls of sockets with the interpreter lock held as long as they do not wait; not built on Windows.
 
 `socket` releases the lock for each call. Beside a thread that computes each release may cost a whole switch
 interval, a thousand times what the call takes.
@@ -7,6 +7,7 @@ interval, a thousand times what the call takes.
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_SetFromErrno
+from libc.errno cimport EINTR, errno
 
 from bitswap._core.heap cimport hold
 
@@ -23,6 +24,7 @@ cdef extern from *:
     #include <sys/types.h>
     #include <sys/socket.h>
     #include <sys/uio.h>
+    #include <errno.h>
     #include <string.h>
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0 /* Python ignores the signal */
@@ -36,9 +38,9 @@ cdef extern from *:
     }
     #ifdef __linux__
     #include <sys/epoll.h>
-    static int bitswap_ready(int fd, int *found, unsigned int *events, int room) {
+    static int bitswap_ready(int fd, int *found, unsigned int *events, int room, int wait) {
         struct epoll_event look[256];
-        int i, count = epoll_wait(fd, look, room < 256 ? room : 256, 0);
+        int i, count = epoll_wait(fd, look, room < 256 ? room : 256, wait);
         for (i = 0; i < count; i++) {
             found[i] = look[i].data.fd;
             events[i] = look[i].events;
@@ -46,8 +48,7 @@ cdef extern from *:
         return count;
     }
     #else
-    #include <errno.h>
-    static int bitswap_ready(int fd, int *found, unsigned int *events, int room) {
+    static int bitswap_ready(int fd, int *found, unsigned int *events, int room, int wait) {
         errno = ENOSYS;
         return -1;
     }
@@ -58,7 +59,7 @@ cdef extern from *:
         size_t iov_len
     Py_ssize_t recv(int fd, void* data, size_t size, int flags) noexcept
     Py_ssize_t gather "bitswap_send"(int fd, iovec* pieces, int count) noexcept
-    int look "bitswap_ready"(int fd, int* found, unsigned int* events, int room) noexcept
+    int look "bitswap_ready"(int fd, int* found, unsigned int* events, int room, int wait) noexcept nogil
     int MSG_DONTWAIT
 
 cdef bint holding = False
@@ -104,11 +105,16 @@ def send(int fd, parts):
     return sent
 
 
-def ready(int fd):
+def ready(int fd, int wait):
     cdef int found[READY]
     cdef unsigned int events[READY]
-    cdef int count = look(fd, found, events, READY)
+    cdef int count = look(fd, found, events, READY, 0)
     cdef int i
+    if count == 0 and wait != 0:
+        with nogil:
+            count = look(fd, found, events, READY, wait)
     if count < 0:
+        if errno == EINTR:
+            return []
         PyErr_SetFromErrno(OSError)
     return [(found[i], events[i]) for i in range(count)] if count else []

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Protocol
 
 from bitswap.errors import Closed, RemoteError
+from bitswap.network.libp2p.connection import ConnectionLost
 from bitswap.network.libp2p.identity import PeerIdentity
 from bitswap.network.libp2p.link import Link
 from bitswap.network.libp2p.origins import Origins, origin_of
 from bitswap.network.libp2p.reactor import Reactor
 from bitswap.network.libp2p.remote import RemotePeer
+from bitswap.network.libp2p.yamux import INTERNAL_ERROR
 from bitswap.network.libp2p.yamux_stream import YamuxStream
 from bitswap.options import NetworkOptions
 
@@ -152,6 +154,12 @@ class Swarm:
         remote = self.peers.get(peer)
         for link in list(remote.links) if remote else ():
             link.close(None)
+
+    def break_off(self, peer: str) -> None:
+        """What was done for `peer` ended halfway: nobody knows in what state its connections are."""
+        remote = self.peers.get(peer)
+        for link in list(remote.links) if remote else ():
+            link.close(ConnectionLost("a call was interrupted while it wrote", peer=peer), INTERNAL_ERROR)
 
     def close(self) -> None:
         """Close everything; nothing is accepted or connected afterwards."""
