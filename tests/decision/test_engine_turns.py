@@ -133,10 +133,22 @@ def fill_queue(node: Node, count: int = 5000) -> None:
 
 
 def test_messages_grow_while_the_peer_takes_them_fast() -> None:
-    node = Node(stored="")
+    node = Node(ServerOptions(max_message_answers=2048), stored="")
     fill_queue(node, 9000)
     sizes = sizes_of_messages(node, 0.01, 10)
     assert sizes == [16 * KIB << step for step in range(8)] + [2 * MIB, 2 * MIB]
+
+
+def test_a_large_message_has_not_many_blocks() -> None:
+    node = Node(stored="")
+    fill_queue(node)
+    assert sizes_of_messages(node, 0.01, 8) == [16 * KIB << step for step in range(5)] + [256 * KIB] * 3
+
+
+def test_a_message_of_the_first_size_has_as_many_as_it_holds() -> None:
+    node = Node(ServerOptions(max_message_answers=4), stored="")
+    fill_queue(node)
+    assert sizes_of_messages(node, 0.01, 3) == [16 * KIB] * 3
 
 
 def test_messages_shrink_again_when_it_slows_down() -> None:

@@ -17,6 +17,7 @@ from bitswap.options import ServerOptions
         ("max_outstanding_bytes", -1),
         ("max_outstanding_bytes_fast", 1),
         ("max_total_outstanding_bytes", 0),
+        ("max_message_answers", 0),
         ("max_wantlist_entries", 0),
         ("min_wantlist_entries", 0),
         ("max_total_wantlist_entries", 0),

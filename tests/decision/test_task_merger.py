@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bitswap.decision.peer_queue import PeerQueue
+from bitswap.decision.peer_queue import BatchSize, PeerQueue
 from bitswap.decision.task import QueuedTask
 
 from .support import cid
@@ -37,7 +37,7 @@ def test_a_block_found_by_its_presence_alone_weighs_nothing(first: str) -> None:
     assert queue.pending_work == (0 if first == "BD" else PRESENCE)
     queue.push([task("B")], 100)
     assert queue.pending_work == 0
-    (merged,) = queue.pop(1000, 0)
+    (merged,) = queue.pop(BatchSize(1000))
     assert merged.is_block
     assert merged.wire > merged.size == 10
     queue.done([merged])

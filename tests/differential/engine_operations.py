@@ -17,6 +17,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "max_outstanding_bytes": (1024 * KIB, 1024 * KIB, 0, 1, 500, 4000, 20_000),
     "max_total_outstanding_bytes": (256 * KIB * KIB, 256 * KIB * KIB, 1, 5000, 50_000),
     "max_round_bytes": (8192 * KIB, 8192 * KIB, 1, 5000, 60_000),
+    "max_message_answers": (256, 256, 1, 2, 9),
     "max_wantlist_entries": (16_384, 16_384, 1, 2, 5, 20, 60),
     "min_wantlist_entries": (1024, 1, 3, 10),
     "max_total_wantlist_entries": (1 << 20, 1 << 20, 8, 40, 200),

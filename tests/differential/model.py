@@ -223,7 +223,7 @@ class Model:
             late = sum(at + options.starvation_timeout >= now for at, _ in served)
             fair = options.max_round_bytes // max(late, 1)
             target = max(target, min(chosen.target, fair))
-        envelope = Envelope(chosen, chosen.take(target), now)
+        envelope = Envelope(chosen, chosen.take(target, options), now)
         self.services += 1
         chosen.served = now, self.services
         self.out.append(envelope)

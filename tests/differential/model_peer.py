@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bitswap.cid import CID
 from bitswap.decision.task import BLOCK_OVERHEAD, MESSAGE_OVERHEAD, PRESENCE_OVERHEAD, presence_size
-from bitswap.options import MAX_FRAME
+from bitswap.options import MAX_FRAME, ServerOptions
 
 BLOCK = 0
 ROOM = MAX_FRAME - MESSAGE_OVERHEAD
@@ -104,11 +104,13 @@ class Peer:
         if not self.queued and not self.under_way:
             self.served = None
 
-    def take(self, target: int) -> list[Answer]:
-        """The next answers, in order, until they weigh `target` bytes."""
+    def take(self, target: int, options: ServerOptions) -> list[Answer]:
+        """The next answers, in order, until they weigh `target` bytes, or are many in a large message."""
         taken: list[Answer] = []
         weight, room = 0, ROOM
         while self.queued and weight < target and (not self.cap or self.work_under_way() < self.cap):
+            if weight >= options.target_message_size and len(taken) >= options.max_message_answers:
+                break
             answer = max(self.queued.values(), key=lambda other: (other.priority, -other.age))
             room -= answer.wire
             if room < 0 and taken:

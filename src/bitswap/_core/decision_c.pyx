@@ -138,6 +138,7 @@ cdef class DecisionCore(Lanes):
 
     cdef int set_pace(self, object options) except -1:
         adaptive = options.adaptive
+        self.q.most_items = at_most(options.max_message_answers, 2**32 - 1)
         self.q.turns.timeout = options.starvation_timeout
         self.q.target = self.q.most_target = at_most(options.target_message_size, ENDLESS)
         self.q.outstanding = self.q.most_outstanding = at_most(options.max_outstanding_bytes, ENDLESS)

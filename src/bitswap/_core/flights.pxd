@@ -58,14 +58,20 @@ cdef inline int more_items(Flight* flight, uint32_t expected) noexcept nogil:
     return 0
 
 
+cdef inline bint is_wanting(const Queues* q, const Flight* flight, int64_t weight, int64_t target) noexcept nogil:
+    return weight < target and (flight.count < q.most_items or weight < q.target)
+
+
 cdef inline int board(Queues* q, Peer* peer, Flight* flight, int64_t target, int64_t room) noexcept nogil:
     """Take answers until they weigh `target`, or need more than `room` bytes of a frame, but at least one.
+
+    Beyond the size that messages have at first there are at most so many as `most_items` says.
 
     -1, and nothing has changed, when memory is short.
     """
     cdef int64_t weight = 0
     expect_first(q, peer)
-    while weight < target and peer.queued and may_have_more(q, peer):
+    while is_wanting(q, flight, weight, target) and peer.queued and may_have_more(q, peer):
         room -= frame_bytes(q, want_at(q, peer.slots[0].want))
         if room < 0 and flight.count:
             break

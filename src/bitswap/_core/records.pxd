@@ -200,6 +200,7 @@ cdef struct Queues:
     uint64_t salt           # of the tables of popular wants
     int64_t target          # what `Peer` starts with, and has at most; below 2^32, outstanding bytes of a queue of its own aside
     int64_t most_target
+    uint32_t most_items     # of a message that weighs more than `target`
     int64_t outstanding
     int64_t most_outstanding
     int merging

@@ -178,6 +178,7 @@ cdef class RequestQueue(Lanes):
         if batches_per_peer > MOST_UNDER_WAY:
             raise UsageError(f"batches_per_peer must be at most {MOST_UNDER_WAY}, not {batches_per_peer}")
         self.q.own_sizes = True
+        self.q.most_items = 2**32 - 1
         self.q.merging = _mergings[merging]
         self.q.flights_per_peer = max(batches_per_peer, 0)
         self.q.turns.timeout = starvation_timeout

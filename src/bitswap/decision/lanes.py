@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
 from bitswap.decision.interface import TaskInfo
-from bitswap.decision.peer_queue import UNLIMITED, PeerQueue
+from bitswap.decision.peer_queue import BatchSize, PeerQueue
 from bitswap.decision.scheduler import FairScheduler, TaskOrderScheduler
 from bitswap.decision.task import QueuedTask
 
@@ -112,10 +112,10 @@ class Lanes(Generic[L]):
         peer = self._scheduler.select(now)
         return self._lanes[peer] if peer is not None else None
 
-    def take(self, lane: L, target: int, now: float, room: int = UNLIMITED) -> Batch:
+    def take(self, lane: L, size: BatchSize, now: float) -> Batch:
         """Take a batch of a selected lane; see `PeerQueue.pop`."""
         peer = lane.queue.peer
-        batch = Batch(self, lane, lane.queue.pop(target, lane.max_active, room), now)
+        batch = Batch(self, lane, lane.queue.pop(size, lane.max_active), now)
         self.active_work += batch.work
         self._under_way[peer] = self._under_way.get(peer, 0) + 1
         self._scheduler.served(peer, now)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from bitswap.cid import CID
 from bitswap.decision.lanes import Batch, Lanes
 from bitswap.decision.pacing import Pace
-from bitswap.decision.peer_queue import PeerQueue
+from bitswap.decision.peer_queue import BatchSize, PeerQueue
 from bitswap.decision.scheduler import FairScheduler, TaskOrderScheduler
 from bitswap.decision.task import MESSAGE_OVERHEAD, QueuedTask
 from bitswap.options import MAX_FRAME, ServerOptions
@@ -99,12 +99,12 @@ class PacedQueue:
         if lane is None:
             return None
         # Large messages to peers that stopped reading leave room for small ones to all others.
-        target = options.target_message_size
+        least = target = options.target_message_size
         if active < options.max_total_outstanding_bytes // 2:
             # The more take turns, the less each gets at a time.
             fair = options.max_round_bytes // max(self._lanes.served, 1)
             target = max(target, min(lane.pace.target, fair))
-        return self._lanes.take(lane, target, now, _FRAME)
+        return self._lanes.take(lane, BatchSize(target, _FRAME, options.max_message_answers, least), now)
 
     @property
     def ready(self) -> bool:

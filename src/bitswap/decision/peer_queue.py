@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sortedcontainers import SortedList
 
@@ -12,6 +12,18 @@ from bitswap.decision.interface import TaskInfo
 from bitswap.decision.task import BITSWAP, Merger, QueuedTask
 
 UNLIMITED = 1 << 62
+
+
+class BatchSize(NamedTuple):
+    """How much is taken at a time; where there is any, at least one answer."""
+
+    target: int
+    """Bytes: taken until they weigh as much."""
+    room: int = UNLIMITED
+    """Bytes of a frame: no answer that needs more."""
+    answers: int = UNLIMITED
+    """No more than so many, but for those that weigh less than `least` together."""
+    least: int = 0
 
 
 class PeerQueue:
@@ -92,16 +104,18 @@ class PeerQueue:
             else:
                 self._merge(self._merger.take_back, queued, task)
 
-    def pop(self, target: int, max_active: int = 0, room: int = UNLIMITED) -> list[QueuedTask]:
-        """Take answers in order until they weigh `target`; at least one if there is any.
+    def pop(self, size: BatchSize, max_active: int = 0) -> list[QueuedTask]:
+        """Take answers in order until they are enough by `size`.
 
-        Stops at `max_active` bytes under way (0 = no limit), and before what would need more than `room`
-        bytes of a frame.
+        Stops at `max_active` bytes under way (0 = no limit).
         """
         in_order = self._in_order
         taken: list[QueuedTask] = []
         weight = 0
+        target, room, answers, least = size
         while in_order and weight < target and (not max_active or self.active_work < max_active):
+            if len(taken) >= answers and weight >= least:
+                break
             place = in_order.pop(0)
             task = place[-1]
             room -= task.wire

@@ -14,7 +14,7 @@ from bitswap._core.interface import int32
 from bitswap.cid import CID
 from bitswap.decision.interface import MAX_ENVELOPES_PER_PEER, QueueStat, Task
 from bitswap.decision.lanes import Batch, Lanes
-from bitswap.decision.peer_queue import UNLIMITED, PeerQueue
+from bitswap.decision.peer_queue import UNLIMITED, BatchSize, PeerQueue
 from bitswap.decision.scheduler import FairScheduler
 from bitswap.decision.task import MERGERS, QueuedTask
 from bitswap.errors import UsageError
@@ -98,7 +98,7 @@ class RequestQueue:
 
     def pop(self, target: int, now: float) -> Batch | None:
         lane = self._lanes.select(now)
-        return self._lanes.take(lane, target, now) if lane is not None and target > 0 else None
+        return self._lanes.take(lane, BatchSize(target), now) if lane is not None and target > 0 else None
 
     def done(self, batch: Batch, now: float) -> None:
         self._check_owner(batch)

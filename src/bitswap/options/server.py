@@ -26,6 +26,9 @@ class ServerOptions:
     """Bytes of blocks and presences per message to a peer, at first (boxo WithTargetMessageSize: 16 KiB)."""
     max_target_message_size: int = 2 * MIB
     """The same for a peer that takes its messages fast; one block above it may be added."""
+    max_message_answers: int = 256
+    """Blocks and presences of a message that is larger than `target_message_size`: many small blocks that are
+    sent at once keep the receiver's processor waiting, and then the sender's."""
     max_outstanding_bytes: int = 1 * MIB
     """Bytes under way to a peer, at first; 0 = no limit (boxo MaxOutstandingBytesPerPeer: 1 MiB)."""
     max_outstanding_bytes_fast: int = 16 * MIB
@@ -103,6 +106,7 @@ class ServerOptions:
             "target_message_size",
             "max_total_outstanding_bytes",
             "max_round_bytes",
+            "max_message_answers",
             "min_wantlist_entries",
             "max_total_wantlist_entries",
             "max_inbound_messages",
