@@ -99,12 +99,13 @@ class PacedQueue:
         if lane is None:
             return None
         # Large messages to peers that stopped reading leave room for small ones to all others.
-        least = target = options.target_message_size
+        target = options.target_message_size
         if active < options.max_total_outstanding_bytes // 2:
             # The more take turns, the less each gets at a time.
             fair = options.max_round_bytes // max(self._lanes.served, 1)
             target = max(target, min(lane.pace.target, fair))
-        return self._lanes.take(lane, BatchSize(target, _FRAME, options.max_message_answers, least), now)
+        size = BatchSize(target, _FRAME, options.max_message_answers, least=options.target_message_size)
+        return self._lanes.take(lane, size, now)
 
     @property
     def ready(self) -> bool:
