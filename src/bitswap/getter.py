@@ -360,4 +360,7 @@ class Fetcher(ABC):
                 if spanned:
                     for block in blocks:
                         spanned.event("received block", cid=block.cid)
-                yield from blocks
+                # What was handed out is kept no longer: the caller may have dropped it.
+                blocks.reverse()
+                while blocks:
+                    yield blocks.pop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
@@ -315,6 +316,20 @@ class TestAsyncSource:
                 assert len(node.store) == 600
                 seen = [block.cid async for block in node.get_blocks(source(), timeout=SECONDS)]
                 assert sorted(seen) == sorted(cids_of(blocks))
+
+        asyncio.run(main())
+
+    def test_what_was_handed_out_is_kept_no_longer(self) -> None:
+        async def main() -> None:
+            async with two() as (node, other):
+                blocks = make_blocks(40)
+                other.add_blocks(blocks)
+                async with aclosing(node.get_blocks(cids_of(blocks), timeout=SECONDS)) as coming:
+                    held = [
+                        sum(type(holder) is list for holder in gc.get_referrers(block))
+                        async for block in coming
+                    ]
+                assert held == [0] * 40
 
         asyncio.run(main())
 

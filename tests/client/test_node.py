@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -36,6 +37,11 @@ SECONDS = 20.0
 SOON = 0.05
 """For what is expected to time out."""
 SILENT = ServerOptions(send_dont_haves=False)
+
+
+def lists_with(block: Block) -> int:
+    """How many lists hold it."""
+    return sum(type(holder) is list for holder in gc.get_referrers(block))
 
 
 class TestOneBlock:
@@ -362,3 +368,13 @@ class TestSessions:
         with pytest.raises(Closed):
             session.get_block(absent.cid)
         assert ours.wantlist() == []
+
+
+def test_what_was_handed_out_is_kept_no_longer(pair: tuple[Bitswap, Bitswap]) -> None:
+    """Whoever drops each block before the next one holds one block, not all that came with it."""
+    ours, theirs = pair
+    blocks = make_blocks(40)
+    theirs.add_blocks(blocks)
+    with ours.client.new_session() as session:
+        held = [lists_with(block) for block in session.get_blocks(cids_of(blocks), timeout=SECONDS)]
+    assert held == [0] * 40

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import os
+import weakref
 from typing import Any
 
 import pytest
@@ -379,6 +380,31 @@ def test_blocks_larger_than_declared_do_not_fill_the_memory(order: str) -> None:
     source = ScriptedSource(make.store, orders(9)[order])
     with pytest.raises(SizeMismatch):
         list(read_file(source, root.cid, DagOptions(window_blocks=200, window_bytes=20_000)))
+
+
+class Batch(list[Block]):
+    """A list of blocks that can be watched."""
+
+
+def test_blocks_are_held_by_the_window_alone() -> None:
+    """What came together does not stay in memory together until the last of it was read."""
+    batches: list[weakref.ref[Batch]] = []
+
+    class Watched(ScriptedSource):
+        def take(self, timeout: float | None = None) -> list[Block]:
+            batch = Batch(super().take(timeout))
+            batches.append(weakref.ref(batch))
+            return batch
+
+    store = DictStore()
+    data = os.urandom(20_000)
+    root = add_stream(io.BytesIO(data), store, ImportOptions(chunk_size=1000)).cid
+    read = b""
+    for part in read_file(Watched(store), root):
+        read += part
+        assert [batch() for batch in batches] == [None] * len(batches)
+    assert read == data
+    assert batches
 
 
 def test_an_interior_node_is_told_from_a_leaf() -> None:

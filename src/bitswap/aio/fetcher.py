@@ -75,9 +75,11 @@ class Fetcher(ABC):
                         # A plain source that is slow is read on; what has come is handed out meanwhile.
                         await request.wait(at_once=source.more and source.ready and request.room > 0)
                     elif blocks:
-                        for block in blocks:
-                            spanned.event("received block", cid=block.cid)
-                            yield block
+                        # As `Fetcher.get_blocks`: what was handed out is kept no longer.
+                        blocks.reverse()
+                        while blocks:
+                            spanned.event("received block", cid=blocks[-1].cid)
+                            yield blocks.pop()
                     elif not source.more:
                         return
                     elif not source.ready:

@@ -61,6 +61,7 @@ def walk(
                 raise DagError("the source of blocks gave up without a word")
             for block in blocks:
                 window.received(block)
+            del block, blocks  # what the window hands out is kept no longer
             _ask(source, window, lazily=False)
     finally:
         # A source that is closed by now needs no cancels.
