@@ -46,22 +46,41 @@ cdef inline void clear_wants(Queues* q, Peer* peer) noexcept nogil:
             unlink_want(q, number)
 
 
-cdef inline void cancel_wants(Queues* q, uint32_t number, Peer* peer, const Wantlist* list) noexcept nogil:
-    """Forget what is cancelled, and the answers to it that are queued; those under way are not put back."""
-    cdef uint32_t cancels = list.count - list.wants
-    cdef bint many = is_many(peer, cancels)
-    cdef uint32_t i, found
-    if cancels == 0 or peer.count == 0:
-        return
+cdef inline void forget_all(Queues* q, Peer* peer) noexcept nogil:
+    """Forget all wants and queued answers of a peer that has nothing under way."""
+    q.wanted -= peer.wanted
+    peer.wanted = peer.queued = 0
+    peer.queued_work = 0
+    unlink_all(q, peer)
+
+
+cdef inline uint32_t find_cancelled(Queues* q, uint32_t number, Peer* peer, const Wantlist* list) noexcept nogil:
+    """Note which wants are cancelled; returns how many there are."""
+    cdef uint32_t count = 0
+    cdef uint32_t i
     expect_few(q, peer)
     for i in range(list.count):
         if i + 2 * AHEAD < list.count:
             cids_prefetch(&q.cids, list.rows[i + 2 * AHEAD].hash)
         if list.notes[i].what & ROW_CANCEL:
-            found = find_row(q, number, &list.rows[i])
-            list.notes[i].want = found
-            if found != NIL:
-                cancel_want(q, peer, found, list.rows[i].hash, many)
+            list.notes[i].want = find_row(q, number, &list.rows[i])
+            count += list.notes[i].want != NIL
+    return count
+
+
+cdef inline void cancel_wants(Queues* q, uint32_t number, Peer* peer, const Wantlist* list) noexcept nogil:
+    """Forget what is cancelled, and the answers to it that are queued; those under way are not put back."""
+    cdef uint32_t cancels = list.count - list.wants
+    cdef bint many = is_many(peer, cancels)
+    cdef uint32_t i
+    if cancels == 0 or peer.count == 0:
+        return
+    if find_cancelled(q, number, peer, list) == peer.count and peer.wanted == peer.count and peer.active == 0:
+        forget_all(q, peer)
+        return
+    for i in range(list.count):
+        if list.notes[i].what & ROW_CANCEL and list.notes[i].want != NIL:
+            cancel_want(q, peer, list.notes[i].want, list.rows[i].hash, many)
     if not many:
         return
     sweep_slots(q, peer)
