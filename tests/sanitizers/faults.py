@@ -108,14 +108,14 @@ FAULTS = (
     Fault(
         "what is moved into a gap does not rise",
         "heap",
-        "        if place and peer.slots[place].key < peer.slots[(place - 1) >> 2].key:\n",
+        "        if place and peer.slots[place].key < peer.slots[(place - 1) >> 3].key:\n",
         "        if place > peer.queued:\n",
     ),
     Fault(
         "the heap is not made anew when many go at once",
         "heap",
-        "    for i in range((kept + 2) // 4, 0, -1):\n",
-        "    for i in range((kept + 2) // 4, 1, -1):\n",
+        "    for i in range((kept + 6) // 8, 0, -1):\n",
+        "    for i in range((kept + 6) // 8, 1, -1):\n",
     ),
     Fault(
         "a merged answer takes DONT_HAVE from the newer one",

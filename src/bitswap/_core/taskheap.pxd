@@ -1,13 +1,13 @@
 # cython: language_level=3
 """A peer's slots: a heap of the queued answers, and behind it the peer's other wants in no order.
 
-Four answers are below each: with half the levels of a binary heap, half as many slots move, each of which its want has to
-be told. Every want knows its slot. Nothing here needs memory but `reserve_slots`.
+Eight answers are below each: with a third of the levels of a binary heap, a third as many slots move, each of which its want
+has to be told. Every want knows its slot. Nothing here needs memory but `reserve_slots`.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from bitswap._core.memory cimport prefetch, regrab_array, release_array, usable_array
+from bitswap._core.memory cimport LINE, prefetch, regrab_array, release_array, usable_array
 from bitswap._core.records cimport MOST_SEQ, Peer, Queues, Slot, want_at
 
 cdef extern from *:
@@ -90,7 +90,7 @@ cdef inline void rise(const Queues* q, Peer* peer, uint32_t place) noexcept nogi
     cdef Slot slot = peer.slots[place]
     cdef uint32_t parent
     while place:
-        parent = (place - 1) >> 2
+        parent = (place - 1) >> 3
         if peer.slots[parent].key <= slot.key:
             break
         put_slot(q, peer, place, &peer.slots[parent])
@@ -98,14 +98,21 @@ cdef inline void rise(const Queues* q, Peer* peer, uint32_t place) noexcept nogi
     put_slot(q, peer, place, &slot)
 
 
+cdef inline size_t first_of_four(const Slot* slots, size_t child) noexcept nogil:
+    return child + least_of_four(slots[child].key, slots[child + 1].key, slots[child + 2].key, slots[child + 3].key)
+
+
 cdef inline size_t first_of(const Slot* slots, size_t child, size_t last) noexcept nogil:
-    """Which of the four slots from `child` on goes first, of those up to `last`."""
-    cdef size_t other = child + 2
-    if child + 3 <= last:
+    """Which of the eight slots from `child` on goes first, of those up to `last`."""
+    cdef size_t other
+    cdef int line
+    if child + 7 <= last:
         # Those below; an address behind the end does no harm.
-        prefetch(&slots[4 * child + 4])
-        prefetch(&slots[4 * child + 12])
-        return child + least_of_four(slots[child].key, slots[child + 1].key, slots[child + 2].key, slots[child + 3].key)
+        for line in range(<int>(64 * sizeof(Slot) // LINE)):
+            prefetch(<const uint8_t*>&slots[8 * child + 1] + line * LINE)
+        other = first_of_four(slots, child + 4)
+        child = first_of_four(slots, child)
+        return other if slots[other].key < slots[child].key else child
     other = child
     while child < last:
         child += 1
@@ -119,14 +126,14 @@ cdef inline void sink(const Queues* q, Peer* peer, uint32_t place) noexcept nogi
     cdef Slot* slots = peer.slots
     cdef Slot slot = slots[place]
     cdef size_t last = <size_t>peer.queued - 1
-    cdef size_t child = 4 * <size_t>place + 1
+    cdef size_t child = 8 * <size_t>place + 1
     while child <= last:
         child = first_of(slots, child, last)
         if slots[child].key >= slot.key:
             break
         put_slot(q, peer, place, &slots[child])
         place = <uint32_t>child
-        child = 4 * child + 1
+        child = 8 * child + 1
     put_slot(q, peer, place, &slot)
 
 
@@ -149,7 +156,7 @@ cdef inline void dequeue(const Queues* q, Peer* peer, uint32_t place) noexcept n
     if place != last:
         put_slot(q, peer, place, &peer.slots[last])
         put_slot(q, peer, last, &slot)
-        if place and peer.slots[place].key < peer.slots[(place - 1) >> 2].key:
+        if place and peer.slots[place].key < peer.slots[(place - 1) >> 3].key:
             rise(q, peer, place)
         else:
             sink(q, peer, place)
@@ -195,7 +202,7 @@ cdef inline void sweep_slots(const Queues* q, Peer* peer) noexcept nogil:
             put_slot(q, peer, kept, &slot)
         kept += 1
     peer.queued = kept
-    for i in range((kept + 2) // 4, 0, -1):
+    for i in range((kept + 6) // 8, 0, -1):
         sink(q, peer, i - 1)
 
 
@@ -203,6 +210,6 @@ cdef inline bint heap_holds(const Peer* peer) noexcept nogil:
     """Whether the queued ones are a heap."""
     cdef uint32_t i
     for i in range(1, peer.queued):
-        if peer.slots[i].key < peer.slots[(i - 1) >> 2].key:
+        if peer.slots[i].key < peer.slots[(i - 1) >> 3].key:
             return False
     return True
