@@ -84,9 +84,6 @@ cdef inline void cancel_wants(Queues* q, uint32_t number, Peer* peer, const Want
     if not many:
         return
     sweep_slots(q, peer)
-    if peer.queued == 0 and peer.active == 0 and peer.wanted == 0:
-        unlink_all(q, peer)
-        return
     for i in range(list.count):
         if list.notes[i].what & ROW_CANCEL and list.notes[i].want != NIL:
             unlink_idle_hashed(q, peer, list.notes[i].want, list.rows[i].hash)
